@@ -1,0 +1,256 @@
+/*
+ * posture: is this process allowed to serve?
+ *
+ * Describe what the deployment must look like in a policy, run the check in
+ * a phase of the boot, and read the report:
+ *
+ *     facts (one pass over the kernel) -> invariants (a table of pure
+ *     functions) -> report (every invariant with its verdict)
+ *
+ * The library keeps no state, writes no log, repairs nothing and never exits.
+ * Functions may be called from any thread as long as no two threads share one
+ * object.  Functions that return int return 0 or a negative errno.
+ */
+#ifndef POSTURE_H
+#define POSTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define POSTURE_API __attribute__((visibility("default")))
+
+/* How strict the check is; decided by the mode variable, see below. */
+enum posture_mode {
+    POSTURE_MODE_DEVELOPMENT, /* warns where it may */
+    POSTURE_MODE_PUBLIC,      /* serves the internet, production not declared */
+    POSTURE_MODE_PRODUCTION,  /* refuses */
+};
+
+enum posture_phase {
+    POSTURE_PHASE_BOOT,  /* after the options, before any socket */
+    POSTURE_PHASE_BOUND, /* after bind and listen, before the first accept */
+};
+
+enum posture_verdict {
+    POSTURE_PASS,
+    POSTURE_FAIL,
+    POSTURE_UNKNOWN,        /* the fact could not be read; errno says why */
+    POSTURE_NOT_APPLICABLE, /* not on this platform, or not configured */
+    POSTURE_WAIVED,         /* failed, and the policy carries a waiver */
+    POSTURE_ENFORCED,       /* established by the process's own seal */
+};
+
+/* What a finding asks of the caller, by mode and severity. */
+enum posture_action {
+    POSTURE_ACTION_NONE,
+    POSTURE_ACTION_WARN,
+    POSTURE_ACTION_REFUSE,
+};
+
+/* Sentinels: one for each invariant, in table order.  Append only. */
+enum posture_error {
+    POSTURE_ERR_NONE,
+    POSTURE_ERR_INVALID_CONFIG,
+    POSTURE_ERR_RUNNING_AS_ROOT,
+    POSTURE_ERR_UNEXPECTED_CAPABILITY,
+    POSTURE_ERR_CACHE_DIR_INSECURE,
+    POSTURE_ERR_INSECURE_LISTEN_IN_PRODUCTION,
+    POSTURE_ERR_UNEXPECTED_LISTENER,
+    POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED,
+};
+
+/* Where the process runs: chooses the fix that is printed, nothing else. */
+enum posture_platform {
+    POSTURE_PLATFORM_BARE,
+    POSTURE_PLATFORM_DOCKER,
+    POSTURE_PLATFORM_PODMAN,
+    POSTURE_PLATFORM_KUBERNETES,
+    POSTURE_PLATFORM_FLY,
+    POSTURE_PLATFORM_SYSTEMD,
+    POSTURE_PLATFORM_COUNT
+};
+
+struct posture_policy;
+struct posture_report;
+
+/* ---- policy: strings are copied; NULL from new() means out of memory ---- */
+
+POSTURE_API struct posture_policy *posture_policy_new(void);
+POSTURE_API void posture_policy_free(struct posture_policy *policy);
+
+/* The mode when the mode variable is unset; development if never called. */
+POSTURE_API void posture_policy_set_mode(
+    struct posture_policy *policy, enum posture_mode mode);
+
+/*
+ * The environment variable that says production: exactly "1" or unset.  Any
+ * other value fails `config`, and counts as production.
+ */
+POSTURE_API int posture_policy_set_mode_variable(
+    struct posture_policy *policy, const char *name);
+
+/* Capabilities that may be held, as bits of linux/capability.h.  Default:
+ * CAP_NET_BIND_SERVICE alone. */
+POSTURE_API void posture_policy_set_capabilities(
+    struct posture_policy *policy, uint64_t allowed);
+
+/* The shape that the value of a declared variable must have. */
+enum posture_shape {
+    POSTURE_SHAPE_ANY,
+    POSTURE_SHAPE_FLAG, /* exactly "1", or unset */
+};
+
+/*
+ * A variable that the program reads: judged by `config`.  check, where given,
+ * returns NULL if the value is valid and else the reason as a constant text
+ * that does not quote the value.  The value of a secret variable is never
+ * printed.
+ */
+struct posture_variable {
+    const char *name;
+    enum posture_shape shape;
+    bool required;
+    bool secret;
+    const char *(*check)(const char *value);
+    const char *fix; /* for a person; NULL: "set NAME to ... or unset it" */
+};
+POSTURE_API int posture_policy_add_variable(
+    struct posture_policy *policy, const struct posture_variable *variable);
+
+/* Something wrong that the program found in its own options: a finding of
+ * `config`. */
+struct posture_problem {
+    const char *key;      /* the flag, "--max-connections" */
+    const char *observed; /* the offending value, or what was seen */
+    const char *expected;
+    const char *reason;
+    const char *fix;
+};
+POSTURE_API int posture_policy_add_problem(
+    struct posture_policy *policy, const struct posture_problem *problem);
+
+/* The directory of certificates and keys; unset: `cert-cache` does not apply. */
+POSTURE_API int posture_policy_set_cert_cache(
+    struct posture_policy *policy, const char *path);
+
+/* A public listener without TLS is configured by that option with that
+ * value; never called: `plaintext-listener` passes. */
+POSTURE_API int posture_policy_set_plaintext_listener(
+    struct posture_policy *policy, const char *option, const char *address);
+
+/* A socket that this process is about to hold listening.  address is
+ * "host:port" as host_port.h takes it; label says which option asked for it. */
+POSTURE_API int posture_policy_expect_listener(struct posture_policy *policy,
+    const char *address, const char *label);
+
+/*
+ * Single instance: the variable by which the operator asserts it ("1"); a
+ * shared backend makes the assertion unnecessary; the lock file whose lock
+ * another instance would hold.  Any may be left out.
+ */
+POSTURE_API int posture_policy_set_single_instance(
+    struct posture_policy *policy, const char *variable, const char *lock_path);
+POSTURE_API void posture_policy_set_shared_backend(
+    struct posture_policy *policy);
+
+/* ---- check ---- */
+
+/* Stop at the first finding that asks for refusal. */
+#define POSTURE_STOP_AT_FIRST 1U
+
+/*
+ * Read the facts and judge every invariant of that phase.  -ENOMEM, or 0 and
+ * a report that the caller frees, whatever the verdicts are.
+ */
+POSTURE_API int posture_check(const struct posture_policy *policy,
+    enum posture_phase phase, unsigned flags, struct posture_report **ret_report);
+POSTURE_API void posture_report_free(struct posture_report *report);
+
+/* ---- report ---- */
+
+/*
+ * One finding.  Every invariant of the phase has at least one; `config` and
+ * `listeners` have one for each thing that is wrong.  Strings live as long as
+ * the report and are never NULL.
+ */
+struct posture_finding {
+    const char *id;        /* "running-as-root" */
+    const char *sentinel;  /* "ErrRunningAsRoot" */
+    enum posture_error error;
+    enum posture_verdict verdict;
+    enum posture_action action;
+    int error_number;      /* errno behind POSTURE_UNKNOWN, or 0 */
+    const char *object;    /* variable, flag, path, address; may be "" */
+    const char *observed;
+    const char *expected;
+    const char *reason;    /* one sentence; "" on a pass */
+    const char *fix;       /* to paste, for the detected platform; "" on a pass */
+    const char *impact;    /* what the fix may break; may be "" */
+};
+
+/* The mode that was in force, after reading the mode variable. */
+POSTURE_API enum posture_mode posture_report_mode(
+    const struct posture_report *report);
+POSTURE_API enum posture_platform posture_report_platform(
+    const struct posture_report *report);
+/* The strictest action any finding asks for. */
+POSTURE_API enum posture_action posture_report_action(
+    const struct posture_report *report);
+POSTURE_API size_t posture_report_count(const struct posture_report *report);
+POSTURE_API const struct posture_finding *posture_report_finding(
+    const struct posture_report *report, size_t index);
+/* How many findings ask for that action. */
+POSTURE_API size_t posture_report_actions(
+    const struct posture_report *report, enum posture_action action);
+/* Did an invariant with that sentinel fail? */
+POSTURE_API bool posture_report_has(
+    const struct posture_report *report, enum posture_error error);
+/* NULL, or one sentence to warn with once: `running on X, skipping linux-only
+ * checks`. */
+POSTURE_API const char *posture_report_notice(
+    const struct posture_report *report);
+
+/* Renderers.  Like snprintf: return the length the whole text has, write at
+ * most size - 1 bytes and a NUL.  Control characters are escaped. */
+POSTURE_API size_t posture_finding_logfmt(
+    const struct posture_finding *finding, char *buf, size_t size);
+POSTURE_API size_t posture_report_json(
+    const struct posture_report *report, char *buf, size_t size);
+
+/* ---- catalogue ---- */
+
+struct posture_invariant {
+    const char *id;
+    const char *sentinel;
+    enum posture_error error;
+    const char *rule; /* one sentence: what must hold */
+    const char *why;  /* the attack or accident that it stops */
+    const char *fix[POSTURE_PLATFORM_COUNT];
+    const char *impact;
+    enum posture_action action[3]; /* on failure, by enum posture_mode */
+    enum posture_action on_unknown[3];
+    bool linux_only;
+    unsigned phases; /* bit n: judged in enum posture_phase n */
+};
+
+POSTURE_API size_t posture_invariant_count(void);
+/* In table order; NULL past the end. */
+POSTURE_API const struct posture_invariant *posture_invariant_at(size_t index);
+POSTURE_API const struct posture_invariant *posture_invariant_find(
+    const char *id);
+
+POSTURE_API const char *posture_platform_name(enum posture_platform platform);
+POSTURE_API const char *posture_mode_name(enum posture_mode mode);
+POSTURE_API const char *posture_verdict_name(enum posture_verdict verdict);
+POSTURE_API const char *posture_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
