@@ -1,0 +1,67 @@
+#include "wire/utf8.h"
+
+static bool is_tail(uint8_t c)
+{
+    return (c & 0xc0) == 0x80;
+}
+
+/* Bytes of the character at the start of in, which does not start with ASCII;
+ * 0 if it is not well-formed.  The second byte's range depends on the first:
+ * no overlong forms, no surrogates, nothing above U+10FFFF. */
+static size_t character(struct span in)
+{
+    const uint8_t *p = in.ptr;
+
+    if (p[0] < 0xc2 || p[0] > 0xf4 || in.len < 2)
+        return 0;
+    if (p[0] < 0xe0)
+        return is_tail(p[1]) ? 2 : 0;
+    if (in.len < 3 || !is_tail(p[1]) || !is_tail(p[2]))
+        return 0;
+    if (p[0] < 0xf0) {
+        bool bad = (p[0] == 0xe0 && p[1] < 0xa0) ||
+            (p[0] == 0xed && p[1] > 0x9f);
+
+        return bad ? 0 : 3;
+    }
+    if (in.len < 4 || !is_tail(p[3]))
+        return 0;
+    if ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return 4;
+}
+
+bool utf8_valid(struct span in)
+{
+    size_t at = 0;
+
+    while (at < in.len) {
+        uint64_t word = 0;
+        size_t len = 0;
+
+        if (in.len - at >= sizeof(word)) {
+            memcpy(&word, in.ptr + at, sizeof(word));
+            if ((word & UINT64_C(0x8080808080808080)) == 0) {
+                at += sizeof(word);
+                continue;
+            }
+        }
+        len = in.ptr[at] < 0x80 ? 1 : character(span_from(in, at));
+        if (len == 0)
+            return false;
+        at += len;
+    }
+    return true;
+}
+
+size_t utf8_floor(struct span in, size_t max)
+{
+    size_t len = in.len;
+
+    if (len <= max)
+        return len;
+    len = max;
+    while (len > 0 && is_tail(in.ptr[len]))
+        len--;
+    return len;
+}
