@@ -1,0 +1,131 @@
+/*
+ * The relay's boot, top to bottom: options, posture, bind, verify, serve,
+ * drain.  The only place that knows every service.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "push/credentials.h"
+#include "relay/config.h"
+#include "relay/log.h"
+#include "relay/relay.h"
+#include "relay/startup_check.h"
+#include "relay/state_dir.h"
+
+enum {
+    EXIT_RUNTIME = 1, /* a listener or the certificate store failed */
+    EXIT_REFUSED = 2, /* bad options, or the posture check */
+};
+
+/* As many descriptors as the hard limit grants; the cap counts on them. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    IGNORE(setrlimit(RLIMIT_NOFILE, &limit) < 0, "the soft limit then stays");
+}
+
+/* The certificate directory and its lock; nothing serves TLS yet. */
+static int run_tls(const struct config *config)
+{
+    char path[STARTUP_PATH_MAX];
+    int lock = -1;
+    int failed = state_dir_make(config->text[CONFIG_CERT_CACHE]);
+
+    if (failed == 0 && startup_lock_path(config, path, sizeof(path)))
+        failed = state_dir_lock(path, &lock);
+    if (failed != 0) {
+        LOG(LOG_ERROR, "autocert setup failed",
+            LOG_TEXT(LOG_PATH, config->text[CONFIG_CERT_CACHE]),
+            LOG_TEXT(LOG_ERR, strerrordesc_np(-failed)));
+        return EXIT_RUNTIME;
+    }
+    LOG(LOG_ERROR, "refusing to start: TLS is not in this build",
+        LOG_TEXT(LOG_FLAG, "--domain"),
+        LOG_TEXT(LOG_FIX,
+            "--insecure-listen 127.0.0.1:8080 behind a proxy that speaks TLS"));
+    (void)close(lock);
+    return EXIT_REFUSED;
+}
+
+static void log_push(void)
+{
+    /* Nothing else runs yet. */
+    if (getenv(CONFIG_FCM_CREDENTIALS) == NULL) /* NOLINT */
+        log_write(LOG_INFO, "push off: " CONFIG_FCM_CREDENTIALS " unset", NULL,
+            0);
+    else
+        LOG(LOG_WARN, "push off: sending is not in this build",
+            LOG_TEXT(LOG_ENV_VAR, CONFIG_FCM_CREDENTIALS));
+}
+
+static int serve(const struct startup *startup, struct relay *relay)
+{
+    if (!relay_bind(relay)) {
+        log_write(LOG_ERROR, "listener error; draining", NULL, 0);
+        return EXIT_RUNTIME;
+    }
+    if (!startup_check(startup, POSTURE_PHASE_BOUND))
+        return EXIT_REFUSED;
+    if (relay_serve(relay) != 0) {
+        log_write(LOG_ERROR, "listener error; draining", NULL, 0);
+        return EXIT_RUNTIME;
+    }
+    return EXIT_SUCCESS;
+}
+
+static int run_plain(const struct startup *startup)
+{
+    const struct config *config = startup->config;
+    struct relay *relay = calloc(1, sizeof(*relay));
+    int status = EXIT_RUNTIME;
+
+    log_push();
+    LOG(LOG_INFO, "starting", LOG_TEXT(LOG_VERSION, VERSION),
+        LOG_TEXT(LOG_MODE, "insecure"),
+        LOG_TEXT(LOG_LISTEN, config->text[CONFIG_INSECURE_LISTEN]));
+    if (relay == NULL || relay_init(relay, config) != 0) {
+        log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
+    } else {
+        status = serve(startup, relay);
+        relay_done(relay);
+    }
+    free(relay);
+    return status;
+}
+
+int main(int argc, char *argv[])
+{
+    static struct config config;
+    const struct startup startup = {
+        .config = &config,
+        .check_credentials = credentials_check,
+    };
+
+    switch (config_parse(&config, argc, argv, stderr)) {
+    case CONFIG_SHOW_HELP:
+        config_help(stdout);
+        return EXIT_SUCCESS;
+    case CONFIG_SHOW_VERSION:
+        (void)puts(VERSION);
+        return EXIT_SUCCESS;
+    case CONFIG_BAD_USAGE:
+        return EXIT_REFUSED;
+    case CONFIG_RUN:
+        break;
+    }
+    if (!startup_check(&startup, POSTURE_PHASE_BOOT))
+        return EXIT_REFUSED;
+    if (!config.insecure)
+        return run_tls(&config);
+    raise_descriptor_limit();
+    return run_plain(&startup);
+}

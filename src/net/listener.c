@@ -1,0 +1,118 @@
+#include "net/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "base/own.h"
+
+enum {
+    BACKLOG = 4096,  /* the kernel cuts it to net.core.somaxconn */
+    ACCEPT_MAX = 64, /* connections per round, so that others get a turn */
+};
+
+static int set_option(int fd, int level, int name, int value)
+{
+    return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+int listener_open(
+    const struct sockaddr_storage *addr, socklen_t addr_len, int *ret_fd)
+{
+    CLOSES int fd =
+        socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0)
+        return -errno;
+    if (addr->ss_family == AF_INET6 &&
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+            !IN6_IS_ADDR_UNSPECIFIED(
+                &((const struct sockaddr_in6 *)addr)->sin6_addr)) < 0)
+        return -errno;
+    if (bind(fd, (const struct sockaddr *)addr, addr_len) < 0)
+        return -errno;
+    if (listen(fd, BACKLOG) < 0)
+        return -errno;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+static int open_reserve(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static bool is_exhausted(int error)
+{
+    return error == EMFILE || error == ENFILE;
+}
+
+/* Give up the reserve to take one connection off the queue, and close it. */
+static void refuse_one(struct listener *l, int error)
+{
+    if (l->reserve >= 0) {
+        (void)close(l->reserve);
+
+        int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
+
+        if (fd >= 0)
+            (void)close(fd);
+        l->reserve = open_reserve();
+    }
+    l->exhausted(l, -error);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct listener *l = poll->data;
+
+    (void)status;
+    (void)events;
+    for (int i = 0; i < ACCEPT_MAX && l->fd >= 0; i++) {
+        struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+        socklen_t peer_len = sizeof(peer);
+        int fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len,
+            SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            IGNORE(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0,
+                "slower, not wrong");
+            l->accept(l, fd, &peer);
+        } else if (is_exhausted(errno)) {
+            refuse_one(l, errno);
+            return;
+        } else if (errno == EAGAIN) {
+            return;
+        }
+        /* else: that connection ended before we took it */
+    }
+}
+
+int listener_start(struct listener *l, struct worker *w, int fd)
+{
+    int failed = uv_poll_init(&w->loop, &l->poll, fd);
+
+    if (failed != 0)
+        return failed;
+    l->poll.data = l;
+    l->polled = true;
+    l->fd = fd;
+    l->reserve = open_reserve();
+    return uv_poll_start(&l->poll, UV_READABLE, on_ready);
+}
+
+void listener_stop(struct listener *l)
+{
+    if (!l->polled || l->fd < 0)
+        return;
+    uv_close((uv_handle_t *)&l->poll, NULL);
+    (void)close(l->fd);
+    l->fd = -1;
+    if (l->reserve >= 0)
+        (void)close(l->reserve);
+    l->reserve = -1;
+}

@@ -1,0 +1,42 @@
+/*
+ * listener: a listening socket and the connections that it hands out.
+ *
+ * A reserve descriptor is kept for the day when none is left: then the
+ * newest connection is accepted and closed at once, so that the peer sees an
+ * end and the loop does not spin.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "net/worker.h"
+
+struct listener;
+
+/* A new connection: the descriptor, non-blocking and close-on-exec, is the
+ * callee's. */
+typedef void listener_accept_fn(
+    struct listener *l, int fd, const struct sockaddr_storage *peer);
+/* No descriptor was left (-EMFILE, -ENFILE); one connection was refused. */
+typedef void listener_exhausted_fn(struct listener *l, int error);
+
+struct listener {
+    uv_poll_t poll;
+    listener_accept_fn *accept;
+    listener_exhausted_fn *exhausted;
+    void *owner;
+    int fd;      /* -1 when closed */
+    int reserve; /* -1 when it could not be had again */
+    bool polled; /* the handle is initialised */
+};
+
+/* Bind and listen; *ret_fd is the caller's.  -errno. */
+MUST_CHECK NONNULL int listener_open(
+    const struct sockaddr_storage *addr, socklen_t addr_len, int *ret_fd);
+
+/* Start accepting.  Takes the descriptor over on success only. */
+MUST_CHECK NONNULL int listener_start(
+    struct listener *l, struct worker *w, int fd);
+/* Stop and close; safe on one that never started. */
+NONNULL void listener_stop(struct listener *l);

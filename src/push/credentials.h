@@ -1,0 +1,15 @@
+/*
+ * credentials: a Google service-account key as its JSON document.
+ *
+ * Nothing of the document ever reaches a message.
+ */
+#pragma once
+
+#include "base/attr.h"
+
+/*
+ * NULL if the document is a usable service-account key: a JSON object, type
+ * service_account, a client_email, and an RSA private key (PKCS#8 or PKCS#1,
+ * PEM armour optional); else the reason, a constant.
+ */
+NONNULL const char *credentials_check(const char *document);

@@ -1,0 +1,18 @@
+/*
+ * frames: a connection's bytes become a request head, then messages.
+ *
+ * Reads go to the worker's scratch buffer; only what is incomplete at its end
+ * is kept, in a buffer of exactly the size that it will have.
+ */
+#pragma once
+
+#include "relay/conn.h"
+
+/* The socket is readable in CONN_HEAD. */
+NONNULL void frames_read_head(struct conn *c);
+
+/* The socket is readable in CONN_OPEN or CONN_CLOSING. */
+NONNULL void frames_read(struct conn *c);
+
+/* Bytes that came behind the request head, once the connection is open. */
+NONNULL void frames_feed(struct conn *c, uint8_t *bytes, size_t len);

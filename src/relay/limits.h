@@ -1,0 +1,46 @@
+/*
+ * limits: every bound of the relay, with its unit and its reason.  Values
+ * that peers can observe are part of the contract in docs/protocol.md.
+ */
+#pragma once
+
+enum {
+    /* one inbound message, both legs, fragments included */
+    LIMIT_MESSAGE_BYTES = 262144,
+    /* phones of one server-id */
+    LIMIT_PHONES = 16,
+    /* how long a server-id outlives its binary */
+    LIMIT_GRACE_MS = 30000,
+    /* between pings, and how long each waits for its pong */
+    LIMIT_HEARTBEAT_MS = 30000,
+    LIMIT_PONG_MS = 30000,
+    /* from a message's first frame header to its last byte: nobody may dribble
+     * one message forever while answering pings */
+    LIMIT_MESSAGE_MS = 30000,
+    /* one outbound message: who does not read is dropped */
+    LIMIT_WRITE_MS = 10000,
+    /* queued for one phone, each item charged its length and the overhead */
+    LIMIT_OUTBOX_BYTES = 4194304,
+    LIMIT_OUTBOX_ITEM = 64,
+    /* queued for one binary: above the first its phones are not read, below
+     * the second they are again */
+    LIMIT_UPLINK_HIGH = 262144,
+    LIMIT_UPLINK_LOW = 65536,
+    /* answers to pings queued for one peer: above it that peer is not read */
+    LIMIT_CONTROL_BYTES = 4096,
+    /* a request head: bytes, and time from accept to its last byte */
+    LIMIT_HEAD_BYTES = 16384,
+    LIMIT_HEAD_MS = 5000,
+    /* for the peer's close frame after ours */
+    LIMIT_CLOSE_MS = 5000,
+    /* for the peer's end of stream after our last byte */
+    LIMIT_LINGER_MS = 1000,
+    /* the whole drain */
+    LIMIT_DRAIN_MS = 10000,
+    /* header values that we keep: a server-id is a UUID in practice */
+    LIMIT_SERVER_ID_BYTES = 256,
+    /* what a log line shows of a device name or a version */
+    LIMIT_LOG_VALUE_BYTES = 256,
+    /* descriptors that are not connections: log, loop, listeners, reserve */
+    LIMIT_SPARE_DESCRIPTORS = 64,
+};

@@ -1,0 +1,95 @@
+/*
+ * log: one event, one line on stderr, logfmt.
+ *
+ *     time=2026-10-03T12:34:56.789Z level=INFO msg=server_claimed key=value
+ *
+ * Keys come from one closed list; values are escaped (base/logfmt.h), so
+ * nothing that a peer sends can forge a line.  Payloads, tokens and keys
+ * never reach it.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/span.h"
+
+/* enumerator, text; docs/operations.md says what each means */
+#define LOG_KEY_LIST(X)                                                        \
+    X(LOG_ADDR, "addr")                                                        \
+    X(LOG_BINARY_CONN_ID, "binary_conn_id")                                    \
+    X(LOG_BINARY_VERSION, "binary_version")                                    \
+    X(LOG_BYPASS_ENV_VAR, "bypass_env_var")                                    \
+    X(LOG_CERT_CACHE, "cert_cache")                                            \
+    X(LOG_CHECK, "check")                                                      \
+    X(LOG_CLOSE_CODE, "close_code")                                            \
+    X(LOG_CONN_ID, "conn_id")                                                  \
+    X(LOG_DEVICE_NAME, "device_name")                                          \
+    X(LOG_DOMAIN, "domain")                                                    \
+    X(LOG_EFFECTIVE_UID, "effective_uid")                                      \
+    X(LOG_ENV_VAR, "env_var")                                                  \
+    X(LOG_ERR, "err")                                                          \
+    X(LOG_EXPECTED, "expected")                                                \
+    X(LOG_EXPECTED_PORTS, "expected_ports")                                    \
+    X(LOG_FAILED, "failed")                                                    \
+    X(LOG_FIX, "fix")                                                          \
+    X(LOG_FLAG, "flag")                                                        \
+    X(LOG_HTTPS_PROXY_PROTOCOL, "https_proxy_protocol")                        \
+    X(LOG_IMPACT, "impact")                                                    \
+    X(LOG_LISTEN, "listen")                                                    \
+    X(LOG_MODE, "mode")                                                        \
+    X(LOG_N, "n")                                                              \
+    X(LOG_OBSERVED, "observed")                                                \
+    X(LOG_PATH, "path")                                                        \
+    X(LOG_REASON, "reason")                                                    \
+    X(LOG_REMOTE, "remote")                                                    \
+    X(LOG_SERVER_ID, "server_id")                                              \
+    X(LOG_UNEXPECTED_PORTS, "unexpected_ports")                                \
+    X(LOG_VALUE, "value")                                                      \
+    X(LOG_VERDICT, "verdict")                                                  \
+    X(LOG_VERSION, "version")                                                  \
+    X(LOG_WARNINGS, "warnings")
+
+enum log_key {
+#define X(name, text) name,
+    LOG_KEY_LIST(X)
+#undef X
+};
+
+enum log_level {
+    LOG_INFO,
+    LOG_WARN,
+    LOG_ERROR,
+};
+
+struct log_field {
+    enum log_key key;
+    struct span value;
+};
+
+enum { LOG_LINE_MAX = 3072 }; /* bytes; a longer line is cut and says so */
+
+/* Write one line to stderr, whole, in one write. */
+void log_write(enum log_level level, const char *msg,
+    const struct log_field *fields, size_t count);
+
+/* The same text without writing it, for tests: returns its length. */
+size_t log_render(char buf[LOG_LINE_MAX], enum log_level level, const char *msg,
+    const struct log_field *fields, size_t count);
+
+/* Decimal digits of a number, for the time of the full expression. */
+struct log_number {
+    char text[24];
+};
+struct log_number log_number(int64_t value);
+
+#define LOG_FIELD(k, v) ((struct log_field){.key = (k), .value = (v)})
+#define LOG_TEXT(k, v)  LOG_FIELD(k, span_str(v))
+#define LOG_INT(k, v)   LOG_FIELD(k, span_str(log_number(v).text))
+
+/* LOG(LOG_INFO, "server_claimed", LOG_TEXT(LOG_REMOTE, remote), ...); at
+ * least one field. */
+#define LOG(level, msg, ...)                                                   \
+    log_write(level, msg, (const struct log_field[]){__VA_ARGS__},             \
+        sizeof((const struct log_field[]){__VA_ARGS__}) /                      \
+            sizeof(struct log_field))

@@ -1,0 +1,50 @@
+/*
+ * session: what a connection means: routes, gates, claims, registrations,
+ * and what its end asks for.  conn.h and frames.h report here.
+ */
+#pragma once
+
+#include "relay/conn.h"
+#include "wire/http_head.h"
+
+/* Why a connection ended, where no close frame of the peer says it. */
+enum {
+    SESSION_LOST = 1001,         /* what a close notice then carries */
+    SESSION_WRITE_FAILED = 1,    /* the same, and its queue is lost */
+};
+
+/* The request head is complete. */
+NONNULL void session_head(struct conn *c, const struct http_head *head);
+/* It is malformed. */
+NONNULL void session_bad_head(struct conn *c, enum http_status status);
+
+/* A message arrived; its bytes may be overwritten. */
+NONNULL void session_message(
+    struct conn *c, enum ws_opcode opcode, struct span payload);
+
+/* An item was written to the peer. */
+NONNULL void session_item_sent(struct conn *c, const struct outbox_item *item);
+/* The queue was written as far as the socket takes it. */
+NONNULL void session_flushed(struct conn *c);
+
+/*
+ * The connection ends, for a reason of its own: how is the code of the peer's
+ * close frame, or one of the above.  err goes to the log and holds no peer's
+ * bytes.  Does nothing for a connection that no slot knows.
+ */
+NONNULL void session_ended(struct conn *c, unsigned how, const char *err);
+
+/* A fault of the phone's own that is not its end yet: tell its binary, take it
+ * out of its slot, and close it. */
+NONNULL void session_expel(
+    struct conn *phone, uint16_t code, const char *reason);
+
+/* The relay itself takes a registered phone out of its slot. */
+NONNULL void session_evicted(
+    struct conn *phone, uint16_t code, const char *reason);
+
+/* The grace window of their slot is over. */
+void session_grace_over(struct conn *const *phones, size_t count);
+
+/* Close for the drain. */
+NONNULL void session_drain(struct conn *c);

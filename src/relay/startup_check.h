@@ -1,0 +1,30 @@
+/*
+ * startup_check: the relay's side of the posture check.
+ *
+ * It maps the relay's options to a policy, runs the check, and logs one line
+ * for each finding that asks for something: the line is the runbook.
+ */
+#pragma once
+
+#include "posture/posture.h"
+#include "relay/config.h"
+
+struct startup {
+    const struct config *config;
+    /* Judges the push credentials; see push/credentials.h. */
+    const char *(*check_credentials)(const char *document);
+};
+
+/*
+ * Check this process in that phase.  True: go on.  False: refused, and every
+ * reason was logged.
+ */
+MUST_CHECK NONNULL bool startup_check(
+    const struct startup *startup, enum posture_phase phase);
+
+enum { STARTUP_PATH_MAX = 2048 }; /* bytes of a path that we put together */
+
+/* Where the lock of a running instance is, next to its certificates; false if
+ * the path is too long. */
+MUST_CHECK NONNULL bool startup_lock_path(
+    const struct config *config, char *ret, size_t cap);
