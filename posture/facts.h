@@ -1,0 +1,130 @@
+/*
+ * facts: what one pass over the kernel saw, as plain data.
+ *
+ * A fact that could not be read is not known, and carries the errno.  All I/O
+ * of the check is behind facts_collect(); the judges see this struct alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/attr.h"
+#include "posture/policy.h"
+
+enum {
+    FACTS_PATH_MAX = 1024,
+    FACTS_COMPONENTS_MAX = 64,
+    FACTS_FILES_MAX = 64,
+    FACTS_SOCKETS_MAX = 64,
+};
+
+struct fact_ids {
+    bool known;
+    int error; /* errno when not known */
+    uint32_t real;
+    uint32_t effective;
+    uint32_t saved;
+    uint32_t filesystem;
+    bool contradicted; /* /proc/self/status says otherwise */
+};
+
+/* Bits of linux/capability.h. */
+struct fact_capabilities {
+    bool known;
+    int error; /* errno when not known */
+    uint64_t effective;
+    uint64_t permitted;
+    uint64_t inheritable;
+    uint64_t ambient;
+    bool contradicted; /* /proc/self/status says otherwise */
+};
+
+struct fact_user_namespace {
+    bool known;
+    bool root_is_mapped; /* uid 0 here is another user outside */
+    uint32_t root_outside;
+};
+
+/* One step of the way to a directory; a link stands before what it leads to. */
+struct fact_component {
+    char path[FACTS_PATH_MAX];
+    uint32_t uid;
+    uint32_t mode;  /* with the type bits */
+    bool read_only; /* on a read-only mount */
+};
+
+struct fact_file {
+    char name[256];
+    uint32_t uid;
+    uint32_t mode; /* with the type bits */
+};
+
+struct fact_directory {
+    int error;               /* errno that ended the walk, or 0 */
+    char at[FACTS_PATH_MAX]; /* where, when error is set */
+    bool missing;            /* the components end at the last that exists */
+    bool modes_mean_nothing; /* on a file system that makes them up */
+    struct fact_component components[FACTS_COMPONENTS_MAX];
+    size_t component_count;
+    struct fact_file files[FACTS_FILES_MAX]; /* those that are not ours alone */
+    size_t file_count;
+};
+
+/* A listening stream, or a datagram socket bound to a port. */
+struct fact_socket {
+    struct sockaddr_storage addr;
+    socklen_t addr_len;
+    int fd;
+    int type;
+    int protocol;
+    bool activated; /* handed over by sd_listen_fds(3) to this very process */
+};
+
+struct fact_sockets {
+    struct fact_socket list[FACTS_SOCKETS_MAX];
+    size_t count;
+};
+
+struct fact_lock {
+    bool held; /* by another open file description */
+    int error; /* errno when that is not known, or 0 */
+    char holder[32];
+};
+
+struct posture_facts {
+    bool linux_facts; /* false: the Linux-only facts were not read */
+    char system[32];  /* lower case, when they were not */
+    enum posture_platform platform;
+    const char *mode_value;      /* of the mode variable, or NULL */
+    const char **variables;      /* values by the policy's variables, or NULL */
+    const char *single_instance; /* value of the assertion, or NULL */
+    const char *scale_out;       /* variable that marks such a platform, or NULL */
+    uint32_t euid;
+    uint32_t egid;
+    struct fact_ids ids;
+    struct fact_capabilities capabilities;
+    struct fact_user_namespace user_namespace;
+    struct fact_directory cert_cache; /* if the policy names one */
+    struct fact_sockets sockets;
+    struct fact_lock lock; /* if the policy names one */
+};
+
+/* -ENOMEM, or 0 and facts that facts_free() releases. */
+NONNULL int facts_new(
+    const struct posture_policy *policy, struct posture_facts **ret);
+void facts_free(struct posture_facts *facts);
+
+/* Read everything that the policy asks for; facts_linux.c or
+ * facts_portable.c. */
+NONNULL void facts_collect(
+    const struct posture_policy *policy, struct posture_facts *ret);
+
+/* Its parts, one file each. */
+NONNULL void facts_environment(
+    const struct posture_policy *policy, struct posture_facts *ret);
+NONNULL void facts_directory(const char *path, struct fact_directory *ret);
+NONNULL void facts_lock(const char *path, struct fact_lock *ret);
+NONNULL void facts_sockets(struct fact_sockets *ret);

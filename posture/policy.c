@@ -1,0 +1,148 @@
+#include "posture/policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/span.h"
+
+enum {
+    POLICY_BYTES_MAX = 1 << 20, /* a policy is small; a leak is not */
+    NET_BIND_SERVICE = 10,
+};
+
+struct posture_policy *posture_policy_new(void)
+{
+    struct posture_policy *policy = calloc(1, sizeof(*policy));
+
+    if (policy == NULL)
+        return NULL;
+    arena_init(&policy->arena, POLICY_BYTES_MAX);
+    policy->mode = POSTURE_MODE_DEVELOPMENT;
+    policy->capabilities = UINT64_C(1) << NET_BIND_SERVICE;
+    return policy;
+}
+
+void posture_policy_free(struct posture_policy *policy)
+{
+    if (policy == NULL)
+        return;
+    arena_done(&policy->arena);
+    free(policy);
+}
+
+static const char *keep(struct posture_policy *policy, const char *text)
+{
+    return text == NULL ? NULL : arena_text(&policy->arena, span_str(text));
+}
+
+static const char *keep_or_empty(
+    struct posture_policy *policy, const char *text)
+{
+    return text == NULL ? "" : arena_text(&policy->arena, span_str(text));
+}
+
+static int outcome(const struct posture_policy *policy)
+{
+    return policy->arena.failed ? -ENOMEM : 0;
+}
+
+void posture_policy_set_mode(
+    struct posture_policy *policy, enum posture_mode mode)
+{
+    policy->mode = mode;
+}
+
+int posture_policy_set_mode_variable(
+    struct posture_policy *policy, const char *name)
+{
+    policy->mode_variable = keep(policy, name);
+    return outcome(policy);
+}
+
+void posture_policy_set_capabilities(
+    struct posture_policy *policy, uint64_t allowed)
+{
+    policy->capabilities = allowed;
+}
+
+int posture_policy_add_variable(
+    struct posture_policy *policy, const struct posture_variable *variable)
+{
+    struct posture_variable *grown = arena_grow(&policy->arena,
+        policy->variables, policy->variable_count, sizeof(*grown));
+
+    if (grown == NULL)
+        return -ENOMEM;
+    grown[policy->variable_count] = *variable;
+    grown[policy->variable_count].name = keep_or_empty(policy, variable->name);
+    grown[policy->variable_count].fix = keep(policy, variable->fix);
+    policy->variables = grown;
+    policy->variable_count++;
+    return outcome(policy);
+}
+
+int posture_policy_add_problem(
+    struct posture_policy *policy, const struct posture_problem *problem)
+{
+    struct posture_problem *grown = arena_grow(&policy->arena,
+        policy->problems, policy->problem_count, sizeof(*grown));
+
+    if (grown == NULL)
+        return -ENOMEM;
+    grown[policy->problem_count] = (struct posture_problem){
+        .key = keep_or_empty(policy, problem->key),
+        .observed = keep_or_empty(policy, problem->observed),
+        .expected = keep_or_empty(policy, problem->expected),
+        .reason = keep_or_empty(policy, problem->reason),
+        .fix = keep_or_empty(policy, problem->fix),
+    };
+    policy->problems = grown;
+    policy->problem_count++;
+    return outcome(policy);
+}
+
+int posture_policy_set_cert_cache(
+    struct posture_policy *policy, const char *path)
+{
+    policy->cert_cache = keep(policy, path);
+    return outcome(policy);
+}
+
+int posture_policy_set_plaintext_listener(
+    struct posture_policy *policy, const char *option, const char *address)
+{
+    policy->plaintext_option = keep(policy, option);
+    policy->plaintext_address = keep_or_empty(policy, address);
+    return outcome(policy);
+}
+
+int posture_policy_expect_listener(
+    struct posture_policy *policy, const char *address, const char *label)
+{
+    struct policy_listener *grown = arena_grow(&policy->arena,
+        policy->listeners, policy->listener_count, sizeof(*grown));
+
+    if (grown == NULL)
+        return -ENOMEM;
+    grown[policy->listener_count] = (struct policy_listener){
+        .address = keep_or_empty(policy, address),
+        .label = keep_or_empty(policy, label),
+    };
+    policy->listeners = grown;
+    policy->listener_count++;
+    return outcome(policy);
+}
+
+int posture_policy_set_single_instance(struct posture_policy *policy,
+    const char *variable, const char *lock_path)
+{
+    policy->single_instance = true;
+    policy->single_instance_variable = keep(policy, variable);
+    policy->lock_path = keep(policy, lock_path);
+    return outcome(policy);
+}
+
+void posture_policy_set_shared_backend(struct posture_policy *policy)
+{
+    policy->shared_backend = true;
+}

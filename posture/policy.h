@@ -1,0 +1,35 @@
+/*
+ * policy: the inside of struct posture_policy.  Plain data that only
+ * policy.c changes; strings live in its arena.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "posture/arena.h"
+#include "posture/posture.h"
+
+struct policy_listener {
+    const char *address;
+    const char *label;
+};
+
+struct posture_policy {
+    struct arena arena;
+    enum posture_mode mode;
+    const char *mode_variable; /* or NULL */
+    uint64_t capabilities;     /* allowed, as bits */
+    struct posture_variable *variables;
+    size_t variable_count;
+    struct posture_problem *problems;
+    size_t problem_count;
+    const char *cert_cache;       /* or NULL */
+    const char *plaintext_option; /* or NULL */
+    const char *plaintext_address;
+    struct policy_listener *listeners;
+    size_t listener_count;
+    bool single_instance; /* more than one must not run */
+    bool shared_backend;
+    const char *single_instance_variable; /* or NULL */
+    const char *lock_path;                /* or NULL */
+};

@@ -1,0 +1,46 @@
+/*
+ * proc_status: the fields of /proc/self/status that the check needs, see
+ * proc_pid_status(5).
+ *
+ * Pure.  A field that is absent or malformed is not known; it is never 0.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/span.h"
+
+enum proc_status_id {
+    PROC_STATUS_REAL,
+    PROC_STATUS_EFFECTIVE,
+    PROC_STATUS_SAVED,
+    PROC_STATUS_FILESYSTEM,
+    PROC_STATUS_IDS
+};
+
+enum proc_status_set {
+    PROC_STATUS_CAP_INHERITABLE,
+    PROC_STATUS_CAP_PERMITTED,
+    PROC_STATUS_CAP_EFFECTIVE,
+    PROC_STATUS_CAP_BOUNDING,
+    PROC_STATUS_CAP_AMBIENT,
+    PROC_STATUS_SETS
+};
+
+struct proc_status {
+    bool uid_known;
+    uint32_t uid[PROC_STATUS_IDS];
+    bool gid_known;
+    uint32_t gid[PROC_STATUS_IDS];
+    bool cap_known[PROC_STATUS_SETS];
+    uint64_t cap[PROC_STATUS_SETS];
+    bool no_new_privs_known;
+    uint64_t no_new_privs;
+    bool tracer_known;
+    uint64_t tracer_pid;
+};
+
+/* Reads any bytes; of a field that stands twice the first counts. */
+NONNULL void proc_status_parse(struct span in, struct proc_status *ret);

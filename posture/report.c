@@ -1,0 +1,173 @@
+#include "posture/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool grow(struct posture_report *report)
+{
+    size_t cap = report->cap == 0 ? 16 : report->cap * 2;
+    struct posture_finding *findings =
+        realloc(report->findings, cap * sizeof(*findings));
+    char **blocks = NULL;
+
+    if (findings == NULL)
+        return false;
+    report->findings = findings;
+    blocks = realloc(report->blocks, cap * sizeof(*blocks));
+    if (blocks == NULL)
+        return false;
+    report->blocks = blocks;
+    report->cap = cap;
+    return true;
+}
+
+static enum posture_action action_of(const struct posture_report *report,
+    const struct posture_invariant *row, const struct report_draft *draft)
+{
+    enum posture_action action = POSTURE_ACTION_NONE;
+
+    if (draft->verdict == POSTURE_FAIL)
+        action = row->action[report->mode];
+    else if (draft->verdict == POSTURE_UNKNOWN)
+        action = row->on_unknown[report->mode];
+    if (draft->warn_only && action == POSTURE_ACTION_REFUSE)
+        action = POSTURE_ACTION_WARN;
+    return action;
+}
+
+enum { TEXTS = 6 };
+
+/* One block for all of a finding's own strings. */
+static char *copy_texts(const char *const from[TEXTS], const char *ret[TEXTS])
+{
+    size_t total = 0;
+    char *block = NULL;
+    char *at = NULL;
+
+    for (size_t i = 0; i < TEXTS; i++)
+        total += strlen(from[i]) + 1;
+    block = malloc(total);
+    at = block;
+    for (size_t i = 0; i < TEXTS && block != NULL; i++) {
+        size_t len = strlen(from[i]) + 1;
+
+        memcpy(at, from[i], len);
+        ret[i] = at;
+        at += len;
+    }
+    return block;
+}
+
+static const char *or_empty(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+
+void report_add(struct posture_report *report,
+    const struct posture_invariant *row, const struct report_draft *draft)
+{
+    enum posture_action action = action_of(report, row, draft);
+    const char *fix = draft->fix == NULL ? row->fix[report->platform]
+                                         : draft->fix;
+    const char *texts[TEXTS] = {or_empty(draft->object),
+        or_empty(draft->observed), or_empty(draft->expected),
+        or_empty(draft->reason), action == POSTURE_ACTION_NONE ? "" : fix,
+        action == POSTURE_ACTION_NONE ? "" : row->impact};
+    const char *copies[TEXTS] = {NULL};
+    char *block = NULL;
+
+    if (report->stopped || report->no_memory ||
+        report->count == REPORT_FINDINGS_MAX)
+        return;
+    if (report->count < report->cap || grow(report))
+        block = copy_texts(texts, copies);
+    if (block == NULL) {
+        report->no_memory = true;
+        return;
+    }
+    report->blocks[report->count] = block;
+    report->findings[report->count++] = (struct posture_finding){
+        .id = row->id,
+        .sentinel = row->sentinel,
+        .error = row->error,
+        .verdict = draft->verdict,
+        .action = action,
+        .error_number = draft->error_number,
+        .object = copies[0],
+        .observed = copies[1],
+        .expected = copies[2],
+        .reason = copies[3],
+        .fix = copies[4],
+        .impact = copies[5],
+    };
+    report->stopped = (report->flags & POSTURE_STOP_AT_FIRST) != 0 &&
+        action == POSTURE_ACTION_REFUSE;
+}
+
+void posture_report_free(struct posture_report *report)
+{
+    if (report == NULL)
+        return;
+    for (size_t i = 0; i < report->count; i++)
+        free(report->blocks[i]);
+    free(report->blocks);
+    free(report->findings);
+    free(report);
+}
+
+enum posture_mode posture_report_mode(const struct posture_report *report)
+{
+    return report->mode;
+}
+
+enum posture_platform posture_report_platform(
+    const struct posture_report *report)
+{
+    return report->platform;
+}
+
+enum posture_action posture_report_action(const struct posture_report *report)
+{
+    enum posture_action strictest = POSTURE_ACTION_NONE;
+
+    for (size_t i = 0; i < report->count; i++)
+        if (report->findings[i].action > strictest)
+            strictest = report->findings[i].action;
+    return strictest;
+}
+
+size_t posture_report_count(const struct posture_report *report)
+{
+    return report->count;
+}
+
+const struct posture_finding *posture_report_finding(
+    const struct posture_report *report, size_t index)
+{
+    return index < report->count ? &report->findings[index] : NULL;
+}
+
+size_t posture_report_actions(
+    const struct posture_report *report, enum posture_action action)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < report->count; i++)
+        count += report->findings[i].action == action;
+    return count;
+}
+
+bool posture_report_has(
+    const struct posture_report *report, enum posture_error error)
+{
+    for (size_t i = 0; i < report->count; i++)
+        if (report->findings[i].error == error &&
+            report->findings[i].verdict == POSTURE_FAIL)
+            return true;
+    return false;
+}
+
+const char *posture_report_notice(const struct posture_report *report)
+{
+    return report->notice[0] == '\0' ? NULL : report->notice;
+}

@@ -1,0 +1,36 @@
+/* report: the findings of one check; the public part is posture.h. */
+#pragma once
+
+#include "base/attr.h"
+#include "posture/posture.h"
+
+enum { REPORT_FINDINGS_MAX = 256 };
+
+struct posture_report {
+    enum posture_mode mode;
+    enum posture_phase phase;
+    enum posture_platform platform;
+    unsigned flags;
+    struct posture_finding *findings; /* each one's strings in one block */
+    char **blocks;
+    size_t count;
+    size_t cap;
+    bool stopped; /* POSTURE_STOP_AT_FIRST, and it came */
+    bool no_memory;
+    char notice[96];
+};
+
+/* What a judge says; the row adds the rest.  NULL texts are "". */
+struct report_draft {
+    enum posture_verdict verdict;
+    int error_number;
+    bool warn_only; /* never refuses, whatever the mode */
+    const char *object;
+    const char *observed;
+    const char *expected;
+    const char *reason;
+    const char *fix; /* NULL: the row's, for the platform */
+};
+
+NONNULL void report_add(struct posture_report *report,
+    const struct posture_invariant *row, const struct report_draft *draft);
