@@ -1,0 +1,191 @@
+"""What the end-to-end tests share: a relay that is started and ended, peers
+that speak to it, and its log.  Everything stays on loopback."""
+import asyncio
+import contextlib
+import os
+import pathlib
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+import websockets
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+RELAY_BIN = os.environ.get("RELAY_BIN", str(TOP / "out/bin/pyrycode-relay"))
+POSTURE_BIN = os.environ.get("POSTURE_BIN", str(TOP / "out/bin/posture"))
+PATIENCE = 15  # seconds that nothing here may need
+
+
+def free_port():
+    """A port that nobody listens on, apart for each test process."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    base = 20000 + int(worker[2:]) * 400
+    while True:
+        free_port.next = getattr(free_port, "next", 0) + 1
+        port = base + free_port.next % 400
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+
+
+def parse_line(line):
+    """One log line as a dict; raises on anything that is not logfmt."""
+    fields, rest = {}, line
+    pair = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"=]*)(?: |$)')
+    while rest:
+        match = pair.match(rest)
+        if not match:
+            raise ValueError(f"not logfmt: {line!r}")
+        value = match[2]
+        if value.startswith('"'):
+            value = value[1:-1].encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "replace")
+        fields[match[1]] = value
+        rest = rest[match.end():]
+    return fields
+
+
+def clean_environment(**extra):
+    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")}
+    keep.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
+    return {**keep, **extra}
+
+
+class Relay:
+    """A running relay and its log."""
+
+    def __init__(self, *flags, env=None, port=None, prefix=(), metrics=False):
+        self.port = port or free_port()
+        self.metrics_port = free_port() if metrics else None
+        self.flags = list(flags)
+        self.env = clean_environment(**(env or {}))
+        self.prefix = list(prefix)
+        self.lines = []
+        self.process = None
+
+    def command(self):
+        metrics = f"127.0.0.1:{self.metrics_port}" if self.metrics_port else ""
+        return [*self.prefix, RELAY_BIN, "--insecure-listen", f"127.0.0.1:{self.port}",
+                f"--metrics-listen={metrics}", *self.flags]
+
+    def start(self):
+        self.process = subprocess.Popen(self.command(), env=self.env, stderr=subprocess.PIPE, text=True,
+                                        stdin=subprocess.DEVNULL)
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        self.wait_until(lambda: self._answers() or self.process.poll() is not None)
+        assert self.process.poll() is None, f"did not start: {self.text()}"
+        return self
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line.rstrip("\n"))
+
+    def _answers(self):
+        with contextlib.suppress(OSError):
+            return self.get("/healthz").startswith(b"HTTP/1.1 200")
+        return False
+
+    def wait_until(self, condition, seconds=PATIENCE):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited {seconds} s in vain; log:\n{self.text()}"
+            time.sleep(0.02)
+
+    def text(self):
+        return "\n".join(self.lines)
+
+    def events(self, msg):
+        return [f for f in map(parse_line, [li for li in self.lines if li.startswith("time=")]) if f["msg"] == msg]
+
+    def wait_event(self, msg, count=1, seconds=PATIENCE):
+        self.wait_until(lambda: len(self.events(msg)) >= count, seconds)
+        return self.events(msg)
+
+    def exchange(self, data, port=None, seconds=PATIENCE):
+        """Send raw bytes, return all that comes until the end."""
+        with socket.create_connection(("127.0.0.1", port or self.port), timeout=seconds) as s:
+            s.sendall(data)
+            got = b""
+            with contextlib.suppress(ConnectionResetError):
+                while chunk := s.recv(65536):
+                    got += chunk
+            return got
+
+    def get(self, path, headers="", method="GET", port=None):
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n"
+        return self.exchange(head.encode(), port)
+
+    def url(self, path):
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(sig)
+        try:
+            code = self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.reader.join(PATIENCE)
+        text = self.text()
+        assert "AddressSanitizer" not in text and "runtime error" not in text, text
+        assert "LeakSanitizer" not in text, text
+        return code
+
+
+@pytest.fixture
+def relay():
+    """A relay in development mode; ended, and checked for leaks, after."""
+    r = Relay(metrics=True).start()
+    yield r
+    assert r.stop() == 0
+
+
+def binary(relay, sid="sid-1", version="1.2.3", **options):
+    headers = {"X-Pyrycode-Server": sid, "X-Pyrycode-Version": version}
+    return websockets.connect(relay.url("/v1/server"), extra_headers=headers, compression=None,
+                              max_size=None, ping_interval=None, **options)
+
+
+def phone(relay, sid="sid-1", device=None, token="tok-secret", **options):
+    headers = {"X-Pyrycode-Server": sid, "X-Pyrycode-Token": token}
+    if device is not None:
+        headers["X-Pyrycode-Device-Name"] = device
+    options.setdefault("ping_interval", None)
+    return websockets.connect(relay.url("/v1/client"), extra_headers=headers, compression=None,
+                              max_size=None, **options)
+
+
+async def closed(ws, seconds=PATIENCE):
+    """Wait for the peer's close: its code and reason."""
+    await asyncio.wait_for(ws.wait_closed(), seconds)
+    return ws.close_code, ws.close_reason
+
+
+async def recv(ws, seconds=PATIENCE):
+    return await asyncio.wait_for(ws.recv(), seconds)
+
+
+async def silent(ws, seconds=0.3):
+    """True if nothing arrives for a moment."""
+    with pytest.raises(asyncio.TimeoutError):
+        await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(ws.recv())), seconds)
+    return True
+
+
+def run_relay(*args, env=None, prefix=(), **options):
+    """Run to its end; for refusals."""
+    return subprocess.run([*prefix, RELAY_BIN, *args], env=clean_environment(**(env or {})), capture_output=True,
+                          text=True, timeout=PATIENCE, **options)
+
+
+def quoted(command):
+    return " ".join(map(shlex.quote, command))

@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Per object: no mutable global data, and exported names carry the module's
+or the folder's name: src/wire/ws_frame.c exports ws_frame_*, posture/policy.c
+policy_* or posture_*.  usage: lint_symbols.py BUILD_DIR"""
+import json
+import pathlib
+import subprocess
+import sys
+
+# A pair of names that share one file, each with its reason.
+ALSO = {"ws_message": ("ws_close_",), "text": ("text_",)}
+build = pathlib.Path(sys.argv[1])
+bad = 0
+
+
+def is_mutable(section):
+    if section.startswith(".data.rel.ro"):
+        return False
+    return section == "*COM*" or section.startswith((".data", ".bss", ".tdata", ".tbss"))
+
+
+for entry in json.loads((build / "compile_commands.json").read_text()):
+    src = pathlib.Path(entry["file"])
+    obj = build / entry["output"]
+    if not obj.exists() or src.parent.parts[-1] in ("tests", "fuzz") or {"tests", "fuzz"} & set(src.parts):
+        continue
+    prefixes = (src.stem + "_", src.parent.name + "_", *ALSO.get(src.stem, ()))
+    table = subprocess.run(["objdump", "-t", obj], capture_output=True, text=True).stdout
+    for line in table.splitlines():
+        if "\t" not in line or len(line.split()) < 5:
+            continue
+        left, right = line.split("\t", 1)
+        section, name, flags = left.split()[-1], right.split()[-1], left[17:24]
+        size = int(right.split()[0], 16)
+        if is_mutable(section) and size and "O" in flags and src.name != "main.c":
+            print(f"{src}: mutable global {name}")
+            bad = 1
+        if flags[0] == "g" and "F" in flags and name not in ("main", src.stem) and not name.startswith(prefixes):
+            print(f"{src}: exports {name}")
+            bad = 1
+sys.exit(bad)

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Run every suite of a build and print one line of true totals.
+
+usage: run_tests.py --build DIR [PYTEST ARGUMENT...]
+
+Unit tests are meson's (each case counted), end-to-end tests are pytest's.
+Those that need root run through sudo when we are not root and may use it.
+"""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+PYTHON = "/usr/bin/python3"  # the one that Debian's python3-* packages serve
+
+
+class Totals:
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def add_junit(self, path):
+        """Count the cases of a JUnit file; a missing one is a failure."""
+        if not path.exists():
+            self.failed += 1
+            return
+        for case in ET.parse(path).getroot().iter("testcase"):
+            kinds = {child.tag for child in case}
+            if kinds & {"failure", "error"}:
+                self.failed += 1
+            elif "skipped" in kinds:
+                self.skipped += 1
+            else:
+                self.passed += 1
+
+    def line(self):
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def run_unit(build, totals):
+    print("== unit tests", flush=True)
+    code = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs"]).returncode
+    before = totals.failed
+    totals.add_junit(build / "meson-logs" / "testlog.junit.xml")
+    if code != 0 and totals.failed == before:
+        totals.failed += 1  # a test died without a failed case
+
+
+def run_end_to_end(build, totals, extra):
+    print("== end-to-end tests", flush=True)
+    env = {
+        "RELAY_BIN": str(build / "src" / "pyrycode-relay"),
+        "POSTURE_BIN": str(build / "posture" / "posture"),
+        "WIRE_DRIVER": str(build / "tests" / "wire" / "wire_driver"),
+        "BUILD_DIR": str(build),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    prefix = []
+    if os.geteuid() != 0 and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0:
+        prefix = ["sudo", "-n"]
+    with tempfile.TemporaryDirectory() as tmp:
+        report = pathlib.Path(tmp) / "pytest.xml"
+        command = [*prefix, "env", *[f"{k}={v}" for k, v in env.items()], PYTHON, "-m", "pytest", "-q",
+                   "-p", "no:cacheprovider", "-n", "8", f"--junitxml={report}", *extra, str(TOP / "tests" / "e2e")]
+        code = subprocess.run(command, cwd=TOP).returncode
+        before = totals.failed
+        totals.add_junit(report)
+        if code != 0 and totals.failed == before:
+            totals.failed += 1
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", required=True, type=pathlib.Path)
+    args, extra = parser.parse_known_args()
+    build = args.build.resolve()
+    totals = Totals()
+    run_unit(build, totals)
+    run_end_to_end(build, totals, extra)
+    print(totals.line())
+    return 1 if totals.failed or not totals.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
