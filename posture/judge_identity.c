@@ -94,7 +94,7 @@ static void fail_capabilities(const struct judgement *j,
             .expected = expected->ptr,
             .reason = harmless
                 ? "inheritable capabilities matter only with file capabilities"
-                : observed->ptr,
+                : "capabilities are held that the allowlist does not have",
         });
 }
 

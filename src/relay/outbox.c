@@ -150,6 +150,8 @@ void outbox_drop_unsent(struct outbox *o)
     while (o->item_count > keep) {
         struct outbox_item *last = item_at(o, o->item_count - 1);
 
+        if (last->kind == OUTBOX_HTTP)
+            break; /* without its 101 a peer understands nothing else */
         uncharge(o, last);
         o->tail -= last->len;
         o->item_count--;

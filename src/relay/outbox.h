@@ -63,7 +63,7 @@ NONNULL void outbox_sent(struct outbox *o, size_t len);
 MUST_CHECK NONNULL bool outbox_next_done(
     struct outbox *o, struct outbox_item *ret);
 
-/* Drop every item of which no byte is sent. */
+/* Drop every item behind the HTTP response of which no byte is sent. */
 NONNULL void outbox_drop_unsent(struct outbox *o);
 
 /* Does an item of that phone wait? */

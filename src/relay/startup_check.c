@@ -212,7 +212,9 @@ static void describe(const struct posture_finding *f,
         text_addf(ret, "%s: %s", problem->err, f->observed);
         return;
     }
-    text_add_str(ret, sentinels[f->error].err);
+    /* The contract's texts say that the relay does not start. */
+    text_add_str(ret,
+        f->action == POSTURE_ACTION_REFUSE ? sentinels[f->error].err : "relay");
     if (f->error == POSTURE_ERR_INVALID_CONFIG)
         text_addf(ret, ": %s", f->object);
     if (f->reason[0] != '\0')

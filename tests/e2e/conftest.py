@@ -2,6 +2,7 @@
 that speak to it, and its log.  Everything stays on loopback."""
 import asyncio
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -141,6 +142,22 @@ class Relay:
         return code
 
 
+def pytest_make_parametrize_id(val):
+    """Names that fit a line, whatever bytes a case holds."""
+    text = val if isinstance(val, str) else repr(val)
+    return text if len(text) <= 40 and text.isprintable() and text.isascii() else repr(text)[:30] + "..."
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run coroutine tests, each in a loop of its own and bounded in time."""
+    if not asyncio.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    asyncio.run(asyncio.wait_for(pyfuncitem.obj(**arguments), 120))
+    return True
+
+
 @pytest.fixture
 def relay():
     """A relay in development mode; ended, and checked for leaks, after."""
@@ -174,10 +191,16 @@ async def recv(ws, seconds=PATIENCE):
     return await asyncio.wait_for(ws.recv(), seconds)
 
 
+async def learn_conn_id(b, p):
+    """The conn_id of a phone, from its first frame."""
+    await p.send("1")
+    return json.loads(await recv(b))["conn_id"]
+
+
 async def silent(ws, seconds=0.3):
     """True if nothing arrives for a moment."""
     with pytest.raises(asyncio.TimeoutError):
-        await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(ws.recv())), seconds)
+        await asyncio.wait_for(ws.recv(), seconds)
     return True
 
 
