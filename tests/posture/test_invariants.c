@@ -1,0 +1,497 @@
+/*
+ * Every row of the table against facts made up for it: at least one fixture
+ * that passes and one that fails, and a test that no row is without.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "posture/check.h"
+#include "posture/facts.h"
+
+#include "cmocka_all.h"
+
+/* A good process: uid 65532, nothing held, nothing configured badly. */
+static struct posture_policy *policy;
+static struct posture_facts *facts;
+static struct posture_report *report;
+
+static void add_component(const char *path, uint32_t uid, uint32_t mode)
+{
+    struct fact_directory *dir = &facts->cert_cache;
+    struct fact_component *c = &dir->components[dir->component_count++];
+
+    (void)strncpy(c->path, path, sizeof(c->path) - 1);
+    c->uid = uid;
+    c->mode = mode;
+}
+
+static void add_listening(const char *ip, uint16_t port, int fd)
+{
+    struct fact_socket *s = &facts->sockets.list[facts->sockets.count++];
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&s->addr;
+
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(port);
+    assert_int_equal(inet_pton(AF_INET, ip, &v4->sin_addr), 1);
+    s->addr_len = sizeof(*v4);
+    s->fd = fd;
+    s->type = SOCK_STREAM;
+    s->protocol = IPPROTO_TCP;
+}
+
+static const char *no_x(const char *value)
+{
+    return strchr(value, 'x') == NULL ? NULL : "it holds an x";
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    policy = posture_policy_new();
+    assert_non_null(policy);
+    assert_int_equal(posture_policy_set_mode_variable(policy, "PROD"), 0);
+    assert_int_equal(posture_policy_add_variable(policy, &(struct posture_variable){.name = "SWITCH", .shape = POSTURE_SHAPE_FLAG}), 0);
+    assert_int_equal(posture_policy_add_variable(policy, &(struct posture_variable){.name = "SECRET", .secret = true, .check = no_x}), 0);
+    assert_int_equal(posture_policy_set_cert_cache(policy, "/var/cache/r"), 0);
+    assert_int_equal(posture_policy_set_single_instance(policy, "SINGLE", "/var/cache/r/lock"), 0);
+    assert_int_equal(posture_policy_expect_listener(policy, "127.0.0.1:8443", "--https-listen"), 0);
+    posture_policy_set_mode(policy, POSTURE_MODE_PRODUCTION);
+    assert_int_equal(facts_new(policy, &facts), 0);
+    facts->linux_facts = true;
+    facts->euid = 65532;
+    facts->egid = 65532;
+    facts->ids = (struct fact_ids){.known = true, .real = 65532, .effective = 65532, .saved = 65532, .filesystem = 65532};
+    facts->capabilities.known = true;
+    facts->user_namespace.known = true;
+    add_component("/", 0, S_IFDIR | 0755);
+    add_component("/var", 0, S_IFDIR | 0755);
+    add_component("/var/cache", 0, S_IFDIR | 0755);
+    add_component("/var/cache/r", 65532, S_IFDIR | 0700);
+    report = NULL;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    posture_report_free(report);
+    facts_free(facts);
+    posture_policy_free(policy);
+    return 0;
+}
+
+static void judge(enum posture_phase phase, unsigned flags)
+{
+    posture_report_free(report);
+    report = calloc(1, sizeof(*report));
+    assert_non_null(report);
+    report->phase = phase;
+    report->flags = flags;
+    check_judge(policy, facts, report);
+    assert_false(report->no_memory);
+}
+
+/* ---- the fixtures: a change to the good process, and what it leads to ---- */
+
+static void nothing(void) {}
+static void mode_true(void) { facts->mode_value = "true"; }
+static void mode_one(void) { facts->mode_value = "1"; }
+static void switch_yes(void) { facts->variables[0] = "yes"; }
+static void switch_link(void) { facts->variables[0] = "tcp://10.0.0.1:80"; }
+static void secret_bad(void) { facts->variables[1] = "swordfish-x"; }
+static void problem(void)
+{
+    (void)posture_policy_add_problem(policy, &(struct posture_problem){.key = "--n", .observed = "0", .expected = "more", .reason = "too few", .fix = "--n 1"});
+}
+static void euid_0(void) { facts->ids.effective = 0; }
+static void ruid_0(void) { facts->ids.real = 0; }
+static void suid_0(void) { facts->ids.saved = 0; }
+static void fsuid_0(void) { facts->ids.filesystem = 0; }
+static void mapped_root(void)
+{
+    facts->ids.effective = 0;
+    facts->user_namespace = (struct fact_user_namespace){.known = true, .root_is_mapped = true, .root_outside = 100000};
+}
+static void ids_lie(void) { facts->ids.contradicted = true; }
+static void ids_unknown(void) { facts->ids = (struct fact_ids){.error = EPERM}; }
+static void cap_bind(void) { facts->capabilities.effective = facts->capabilities.permitted = 1U << 10; }
+static void cap_admin(void) { facts->capabilities.effective = facts->capabilities.permitted = 1U << 21; }
+static void cap_admin_permitted(void) { facts->capabilities.permitted = 1U << 21; }
+static void cap_ambient(void) { facts->capabilities.ambient = 1U << 21; }
+static void cap_inheritable(void) { facts->capabilities.inheritable = 1U << 21; }
+static void cap_nameless(void) { facts->capabilities.effective = UINT64_C(1) << 60; }
+static void caps_lie(void) { facts->capabilities.contradicted = true; }
+static void caps_unknown(void) { facts->capabilities = (struct fact_capabilities){.error = EPERM}; }
+static void not_linux(void) { facts->linux_facts = false; }
+static struct fact_component *last(void) { return &facts->cert_cache.components[3]; }
+static struct fact_component *parent(void) { return &facts->cert_cache.components[2]; }
+static void dir_0750(void) { last()->mode = S_IFDIR | 0750; }
+static void dir_0500(void) { last()->mode = S_IFDIR | 0500; }
+static void dir_setgid(void) { last()->mode = S_IFDIR | 02700; }
+static void dir_theirs(void) { last()->uid = 1000; }
+static void dir_link(void) { last()->mode = S_IFLNK | 0777; }
+static void dir_file(void) { last()->mode = S_IFREG | 0600; }
+static void parent_open(void) { parent()->mode = S_IFDIR | 0777; }
+static void parent_sticky(void) { parent()->mode = S_IFDIR | 01777; }
+static void parent_open_read_only(void) { parent()->mode = S_IFDIR | 0777; parent()->read_only = true; }
+static void parent_theirs(void) { parent()->uid = 1000; }
+static void dir_missing(void) { facts->cert_cache.component_count = 3; facts->cert_cache.missing = true; }
+static void dir_missing_open(void) { dir_missing(); parent_open(); }
+static void walk_eacces(void) { facts->cert_cache.error = EACCES; }
+static void walk_enotdir(void) { facts->cert_cache.error = ENOTDIR; }
+static void no_modes(void) { facts->cert_cache.modes_mean_nothing = true; }
+static void key_0640(void)
+{
+    facts->cert_cache.files[0] = (struct fact_file){.name = "key", .uid = 65532, .mode = S_IFREG | 0640};
+    facts->cert_cache.file_count = 1;
+}
+static void no_cache(void) { policy->cert_cache = NULL; }
+static void plaintext(void) { (void)posture_policy_set_plaintext_listener(policy, "--insecure-listen", "0.0.0.0:80"); }
+static void debug_port(void) { add_listening("0.0.0.0", 6060, 5); }
+static void activated(void) { debug_port(); facts->sockets.list[0].activated = true; }
+static void udp_port(void) { debug_port(); facts->sockets.list[0].type = SOCK_DGRAM; }
+static void unix_listener(void)
+{
+    struct fact_socket *s = &facts->sockets.list[facts->sockets.count++];
+    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&s->addr;
+
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, "\0debug", 6);
+    s->addr_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 6);
+    s->type = SOCK_STREAM;
+}
+static void as_expected(void) { add_listening("127.0.0.1", 8443, 7); }
+static void wrong_host(void) { add_listening("0.0.0.0", 8443, 7); }
+static void one_more(void) { as_expected(); debug_port(); }
+static void mptcp(void) { as_expected(); facts->sockets.list[0].protocol = 262; }
+static void on_fly(void) { facts->scale_out = "FLY_APP_NAME"; }
+static void on_fly_asserted(void) { on_fly(); facts->single_instance = "1"; }
+static void on_fly_not_quite(void) { on_fly(); facts->single_instance = "yes"; }
+static void on_fly_shared(void) { on_fly(); posture_policy_set_shared_backend(policy); }
+static void lock_held(void) { facts->lock.held = true; }
+static void lock_eacces(void) { facts->lock.error = EACCES; }
+static void many_may_run(void) { policy->single_instance = false; }
+
+#define BOOT  POSTURE_PHASE_BOOT
+#define BOUND POSTURE_PHASE_BOUND
+
+/* clang-format off */
+static const struct fixture {
+    const char *id;
+    const char *name;
+    void (*change)(void);
+    enum posture_verdict want;
+    const char *observed; /* part of it, or NULL */
+    enum posture_phase phase;
+} fixtures[] = {
+    {"config", "nothing set", nothing, POSTURE_PASS, NULL, BOOT},
+    {"config", "production said", mode_one, POSTURE_PASS, NULL, BOOT},
+    {"config", "production=true", mode_true, POSTURE_FAIL, "true", BOOT},
+    {"config", "flag that is yes", switch_yes, POSTURE_FAIL, "yes", BOOT},
+    {"config", "kubernetes service link", switch_link, POSTURE_FAIL, "tcp://", BOOT},
+    {"config", "bad secret", secret_bad, POSTURE_FAIL, "set, 11 bytes", BOOT},
+    {"config", "problem of the program", problem, POSTURE_FAIL, "0", BOOT},
+    {"running-as-root", "uid 65532", nothing, POSTURE_PASS, "65532", BOOT},
+    {"running-as-root", "euid 0", euid_0, POSTURE_FAIL, "effective=0", BOOT},
+    {"running-as-root", "ruid 0", ruid_0, POSTURE_FAIL, "real=0", BOOT},
+    {"running-as-root", "suid 0", suid_0, POSTURE_FAIL, "saved=0", BOOT},
+    {"running-as-root", "fsuid 0", fsuid_0, POSTURE_FAIL, "filesystem=0", BOOT},
+    {"running-as-root", "mapped root", mapped_root, POSTURE_FAIL, "100000", BOOT},
+    {"running-as-root", "sources disagree", ids_lie, POSTURE_FAIL, NULL, BOOT},
+    {"running-as-root", "unknown", ids_unknown, POSTURE_UNKNOWN, NULL, BOOT},
+    {"capabilities", "none", nothing, POSTURE_PASS, "none", BOOT},
+    {"capabilities", "bind service", cap_bind, POSTURE_PASS, "CAP_NET_BIND_SERVICE", BOOT},
+    {"capabilities", "admin", cap_admin, POSTURE_FAIL, "effective: CAP_SYS_ADMIN (bit 21)", BOOT},
+    {"capabilities", "admin permitted only", cap_admin_permitted, POSTURE_FAIL, "permitted: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "ambient", cap_ambient, POSTURE_FAIL, "ambient: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "inheritable", cap_inheritable, POSTURE_FAIL, "inheritable: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "bit without a name", cap_nameless, POSTURE_FAIL, "bit 60", BOOT},
+    {"capabilities", "sources disagree", caps_lie, POSTURE_FAIL, NULL, BOOT},
+    {"capabilities", "unknown", caps_unknown, POSTURE_UNKNOWN, NULL, BOOT},
+    {"capabilities", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"cert-cache", "0700 and ours", nothing, POSTURE_PASS, NULL, BOOT},
+    {"cert-cache", "missing", dir_missing, POSTURE_PASS, "missing", BOOT},
+    {"cert-cache", "none configured", no_cache, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"cert-cache", "0750", dir_0750, POSTURE_FAIL, "0750", BOOT},
+    {"cert-cache", "0500", dir_0500, POSTURE_FAIL, "0500", BOOT},
+    {"cert-cache", "setgid from a volume", dir_setgid, POSTURE_PASS, NULL, BOOT},
+    {"cert-cache", "somebody else's", dir_theirs, POSTURE_FAIL, "owner 1000", BOOT},
+    {"cert-cache", "a link", dir_link, POSTURE_FAIL, "/var/cache/r", BOOT},
+    {"cert-cache", "a file", dir_file, POSTURE_FAIL, "/var/cache/r", BOOT},
+    {"cert-cache", "parent writable by all", parent_open, POSTURE_FAIL, "/var/cache: mode 0777", BOOT},
+    {"cert-cache", "sticky parent", parent_sticky, POSTURE_PASS, "sticky", BOOT},
+    {"cert-cache", "read-only parent", parent_open_read_only, POSTURE_PASS, NULL, BOOT},
+    {"cert-cache", "parent of somebody else", parent_theirs, POSTURE_FAIL, "owner 1000", BOOT},
+    {"cert-cache", "missing under an open parent", dir_missing_open, POSTURE_FAIL, "0777", BOOT},
+    {"cert-cache", "cannot be walked", walk_eacces, POSTURE_UNKNOWN, "Permission denied", BOOT},
+    {"cert-cache", "a file on the way", walk_enotdir, POSTURE_FAIL, "Not a directory", BOOT},
+    {"cert-cache", "made-up modes", no_modes, POSTURE_UNKNOWN, NULL, BOOT},
+    {"cert-cache", "readable key", key_0640, POSTURE_FAIL, "/var/cache/r/key: mode 0640", BOOT},
+    {"plaintext-listener", "TLS only", nothing, POSTURE_PASS, NULL, BOOT},
+    {"plaintext-listener", "plain", plaintext, POSTURE_FAIL, "--insecure-listen=0.0.0.0:80", BOOT},
+    {"listeners", "none at boot", nothing, POSTURE_PASS, NULL, BOOT},
+    {"listeners", "inherited", debug_port, POSTURE_FAIL, "6060", BOOT},
+    {"listeners", "socket activation", activated, POSTURE_PASS, NULL, BOOT},
+    {"listeners", "udp", udp_port, POSTURE_FAIL, "udp", BOOT},
+    {"listeners", "abstract unix", unix_listener, POSTURE_FAIL, "@debug", BOOT},
+    {"listeners", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"listeners", "as expected", as_expected, POSTURE_PASS, NULL, BOUND},
+    {"listeners", "missing", nothing, POSTURE_FAIL, "127.0.0.1:8443", BOUND},
+    {"listeners", "another address", wrong_host, POSTURE_FAIL, "0.0.0.0:8443", BOUND},
+    {"listeners", "one too many", one_more, POSTURE_FAIL, "6060", BOUND},
+    {"listeners", "mptcp in its place", mptcp, POSTURE_FAIL, "mptcp", BOUND},
+    {"single-instance", "bare", nothing, POSTURE_PASS, NULL, BOOT},
+    {"single-instance", "fly", on_fly, POSTURE_FAIL, "FLY_APP_NAME", BOOT},
+    {"single-instance", "fly, asserted", on_fly_asserted, POSTURE_PASS, "asserted", BOOT},
+    {"single-instance", "fly, asserted wrongly", on_fly_not_quite, POSTURE_FAIL, NULL, BOOT},
+    {"single-instance", "fly, shared backend", on_fly_shared, POSTURE_PASS, NULL, BOOT},
+    {"single-instance", "lock held", lock_held, POSTURE_FAIL, "held by process", BOOT},
+    {"single-instance", "lock unreadable", lock_eacces, POSTURE_UNKNOWN, NULL, BOOT},
+    {"single-instance", "not asked for", many_may_run, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+};
+/* clang-format on */
+
+/* The worst finding of a row. */
+static const struct posture_finding *find(const char *id)
+{
+    const struct posture_finding *worst = NULL;
+
+    for (size_t i = 0; i < posture_report_count(report); i++) {
+        const struct posture_finding *f = posture_report_finding(report, i);
+
+        if (strcmp(f->id, id) != 0)
+            continue;
+        if (worst == NULL || f->verdict == POSTURE_FAIL ||
+            (f->verdict == POSTURE_UNKNOWN && worst->verdict == POSTURE_PASS))
+            worst = f;
+    }
+    return worst;
+}
+
+static void check_fixture(const struct fixture *f)
+{
+    const struct posture_finding *found = NULL;
+    bool seen = f->observed == NULL;
+
+    f->change();
+    judge(f->phase, 0);
+    found = find(f->id);
+    if (found == NULL)
+        fail_msg("%s: %s: the row did not run", f->id, f->name);
+    if (found->verdict != f->want)
+        fail_msg("%s: %s: %s, observed %s", f->id, f->name, posture_verdict_name(found->verdict), found->observed);
+    for (size_t i = 0; i < posture_report_count(report); i++) {
+        const struct posture_finding *each = posture_report_finding(report, i);
+
+        seen = seen || (strcmp(each->id, f->id) == 0 && strstr(each->observed, f->observed) != NULL);
+        assert_null(strstr(each->observed, "swordfish"));
+        assert_null(strstr(each->reason, "swordfish"));
+        assert_null(strstr(each->fix, "swordfish"));
+        if (each->action != POSTURE_ACTION_NONE) {
+            assert_true(strlen(each->fix) > 0);
+            assert_true(strlen(each->reason) > 0);
+            assert_true(strlen(each->expected) > 0);
+        }
+    }
+    if (!seen)
+        fail_msg("%s: %s: observed %s", f->id, f->name, found->observed);
+    assert_int_equal(posture_report_has(report, found->error), f->want == POSTURE_FAIL);
+}
+
+static void every_fixture(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fixtures); i++) {
+        check_fixture(&fixtures[i]);
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+}
+
+static void no_row_is_without_fixtures(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < posture_invariant_count(); i++) {
+        const char *id = posture_invariant_at(i)->id;
+        unsigned passes = 0;
+        unsigned fails = 0;
+
+        for (size_t k = 0; k < ARRAY_LEN(fixtures); k++) {
+            passes += strcmp(fixtures[k].id, id) == 0 && fixtures[k].want == POSTURE_PASS;
+            fails += strcmp(fixtures[k].id, id) == 0 && fixtures[k].want == POSTURE_FAIL;
+        }
+        if (passes == 0 || fails == 0)
+            fail_msg("%s has %u passes and %u fails", id, passes, fails);
+    }
+}
+
+static void every_row_of_the_phase_runs(void **state)
+{
+    (void)state;
+    for (int phase = POSTURE_PHASE_BOOT; phase <= POSTURE_PHASE_BOUND; phase++) {
+        judge((enum posture_phase)phase, 0);
+        for (size_t i = 0; i < posture_invariant_count(); i++) {
+            const struct posture_invariant *row = posture_invariant_at(i);
+
+            assert_int_equal(find(row->id) != NULL, row->phases >> phase & 1);
+        }
+    }
+}
+
+static void the_catalogue_is_complete(void **state)
+{
+    (void)state;
+    assert_int_equal(posture_invariant_count(), 7);
+    for (size_t i = 0; i < posture_invariant_count(); i++) {
+        const struct posture_invariant *row = posture_invariant_at(i);
+
+        assert_ptr_equal(posture_invariant_find(row->id), row);
+        assert_int_equal(row->error, i + 1);
+        assert_memory_equal(row->sentinel, "Err", 3);
+        assert_true(strlen(row->rule) > 10 && strlen(row->why) > 10);
+        for (int p = 0; p < POSTURE_PLATFORM_COUNT; p++)
+            assert_true(row->fix[p] != NULL && strlen(row->fix[p]) > 10);
+        assert_int_equal(row->action[POSTURE_MODE_PRODUCTION], POSTURE_ACTION_REFUSE);
+        assert_int_equal(row->on_unknown[POSTURE_MODE_PRODUCTION], POSTURE_ACTION_REFUSE);
+    }
+    assert_null(posture_invariant_at(posture_invariant_count()));
+    assert_null(posture_invariant_find("nonsense"));
+}
+
+/* By failure and mode, as the table in docs/posture.md has it. */
+static void modes(void **state)
+{
+    static const struct {
+        void (*change)(void);
+        enum posture_action want[3];
+    } cases[] = {
+        {problem, {POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
+        {euid_0, {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {cap_admin, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
+        {cap_inheritable, {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_WARN}},
+        {dir_0750, {POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
+        {plaintext, {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {debug_port, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
+        {on_fly, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
+        {caps_unknown, {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {nothing, {POSTURE_ACTION_NONE, POSTURE_ACTION_NONE, POSTURE_ACTION_NONE}},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        for (int mode = 0; mode < 3; mode++) {
+            (void)tear_down(state);
+            (void)set_up(state);
+            posture_policy_set_mode(policy, (enum posture_mode)mode);
+            cases[i].change();
+            judge(POSTURE_PHASE_BOOT, 0);
+            if (posture_report_action(report) != cases[i].want[mode])
+                fail_msg("case %zu, mode %s", i, posture_mode_name((enum posture_mode)mode));
+        }
+}
+
+/* Anything in the mode variable is production; only "1" is no mistake. */
+static void a_malformed_mode_never_weakens(void **state)
+{
+    static const char *const values[] = {"0", "", "false", "1", "TRUE", " 1"};
+
+    (void)state;
+    posture_policy_set_mode(policy, POSTURE_MODE_DEVELOPMENT);
+    for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+        facts->mode_value = values[i];
+        judge(POSTURE_PHASE_BOOT, 0);
+        assert_int_equal(posture_report_mode(report), POSTURE_MODE_PRODUCTION);
+        assert_int_equal(posture_report_has(report, POSTURE_ERR_INVALID_CONFIG), strcmp(values[i], "1") != 0);
+    }
+}
+
+static void all_failures_or_the_first(void **state)
+{
+    (void)state;
+    euid_0();
+    cap_admin();
+    dir_0750();
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_int_equal(posture_report_actions(report, POSTURE_ACTION_REFUSE), 3);
+    judge(POSTURE_PHASE_BOOT, POSTURE_STOP_AT_FIRST);
+    assert_int_equal(posture_report_actions(report, POSTURE_ACTION_REFUSE), 1);
+    assert_true(posture_report_has(report, POSTURE_ERR_RUNNING_AS_ROOT));
+    assert_false(posture_report_has(report, POSTURE_ERR_UNEXPECTED_CAPABILITY));
+}
+
+static void the_fix_is_the_platforms(void **state)
+{
+    (void)state;
+    euid_0();
+    for (int p = 0; p < POSTURE_PLATFORM_COUNT; p++) {
+        facts->platform = (enum posture_platform)p;
+        judge(POSTURE_PHASE_BOOT, 0);
+        assert_string_equal(find("running-as-root")->fix, posture_invariant_find("running-as-root")->fix[p]);
+    }
+}
+
+static void fixes_are_shell_pasteable(void **state)
+{
+    (void)state;
+    (void)strncpy(last()->path, "/var/cache/it's", sizeof(last()->path) - 1);
+    dir_0750();
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_string_equal(find("cert-cache")->fix, "chmod 0700 '/var/cache/it'\\''s'");
+}
+
+static void another_system_gets_one_notice(void **state)
+{
+    (void)state;
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_null(posture_report_notice(report));
+    not_linux();
+    (void)strncpy(facts->system, "freebsd", sizeof(facts->system) - 1);
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_string_equal(posture_report_notice(report), "running on freebsd, skipping linux-only checks");
+}
+
+static void rendering_escapes(void **state)
+{
+    static char line[4096];
+    static char whole[16384];
+    size_t len = 0;
+
+    (void)state;
+    facts->mode_value = "a\nlevel=INFO \x1b[31m \"q\" \xff";
+    judge(POSTURE_PHASE_BOOT, 0);
+    (void)posture_finding_logfmt(find("config"), line, sizeof(line));
+    assert_null(strchr(line, '\n'));
+    assert_null(strchr(line, '\x1b'));
+    assert_memory_equal(line, "check=config err=ErrInvalidConfig verdict=fail action=refuse object=PROD ", 70);
+    len = posture_report_json(report, whole, sizeof(whole));
+    assert_true(len < sizeof(whole) && len == strlen(whole));
+    assert_null(strpbrk(whole, "\n\x1b\xff"));
+    assert_non_null(strstr(whole, "\"action\":\"refuse\""));
+    /* As snprintf: the needed length, whatever fits. */
+    assert_int_equal(posture_report_json(report, NULL, 0), len);
+    assert_int_equal(posture_report_json(report, line, 10), len);
+    assert_int_equal(strlen(line), 9);
+}
+
+/* The real thing, on this very process. */
+static void the_real_process(void **state)
+{
+    (void)state;
+    for (int phase = POSTURE_PHASE_BOOT; phase <= POSTURE_PHASE_BOUND; phase++) {
+        posture_report_free(report);
+        assert_int_equal(posture_check(policy, (enum posture_phase)phase, 0, &report), 0);
+        for (size_t i = 0; i < posture_invariant_count(); i++)
+            assert_int_equal(find(posture_invariant_at(i)->id) != NULL, posture_invariant_at(i)->phases >> phase & 1);
+    }
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+RUN_TESTS("invariants", CASE(every_fixture), CASE(no_row_is_without_fixtures),
+    CASE(every_row_of_the_phase_runs), CASE(the_catalogue_is_complete),
+    CASE(modes), CASE(a_malformed_mode_never_weakens),
+    CASE(all_failures_or_the_first), CASE(the_fix_is_the_platforms),
+    CASE(fixes_are_shell_pasteable), CASE(another_system_gets_one_notice),
+    CASE(rendering_escapes), CASE(the_real_process));

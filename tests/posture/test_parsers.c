@@ -1,0 +1,98 @@
+#include "posture/capability.h"
+#include "posture/proc_status.h"
+#include "posture/uid_map.h"
+
+#include <string.h>
+
+#include "cmocka_all.h"
+
+static void status_of_a_process(void **state)
+{
+    struct proc_status s;
+
+    (void)state;
+    proc_status_parse(LIT("Name:\tcat\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
+                          "CapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\n"
+                          "CapEff:\t0000000000000400\nCapBnd:\t000001ffffffffff\n"
+                          "CapAmb:\t0000000000000001\nNoNewPrivs:\t1\n"),
+        &s);
+    assert_true(s.uid_known);
+    assert_int_equal(s.uid[PROC_STATUS_REAL], 1);
+    assert_int_equal(s.uid[PROC_STATUS_SAVED], 3);
+    assert_int_equal(s.uid[PROC_STATUS_FILESYSTEM], 4);
+    assert_true(s.cap_known[PROC_STATUS_CAP_EFFECTIVE]);
+    assert_true(s.cap[PROC_STATUS_CAP_EFFECTIVE] == 0x400);
+    assert_true(s.cap[PROC_STATUS_CAP_PERMITTED] == 0x1ffffffffff);
+    assert_true(s.cap[PROC_STATUS_CAP_AMBIENT] == 1);
+    assert_true(s.no_new_privs_known && s.no_new_privs == 1);
+}
+
+/* What a name can hold, a cut file, and the fields that gVisor leaves out. */
+static void what_is_absent_or_malformed_is_not_known(void **state)
+{
+    const struct span cases[] = {LIT(""), LIT("Uid:"), LIT("Uid:\t1\t2\t3"),
+        LIT("Uid:\t1\t2\t3\t4\t5\n"), LIT("Uid:\t-1\t2\t3\t4\n"),
+        LIT("Uid:\t4294967296\t2\t3\t4\n"), LIT("CapEff:\tzz\n"),
+        LIT("CapEff:\t\n"), LIT("CapEff:\t00000000000000000\n"),
+        LIT("xUid:\t0\t0\t0\t0\n"), LIT("\n\n:::\n\0Uid\n")};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct proc_status s;
+
+        proc_status_parse(cases[i], &s);
+        assert_false(s.uid_known);
+        assert_false(s.cap_known[PROC_STATUS_CAP_EFFECTIVE]);
+    }
+}
+
+static void uid_maps(void **state)
+{
+    const struct {
+        struct span in;
+        enum uid_map_root want;
+        uint32_t outside;
+    } cases[] = {
+        {LIT("         0          0 4294967295\n"), UID_MAP_REAL, 0},
+        {LIT("0 100000 65536\n"), UID_MAP_MAPPED, 100000},
+        {LIT("1000 1000 1\n0 1000 1\n"), UID_MAP_MAPPED, 1000},
+        {LIT("65532 65532 1\n"), UID_MAP_UNMAPPED, 0},
+        {LIT(""), UID_MAP_UNKNOWN, 0},
+        {LIT("0 0\n"), UID_MAP_UNKNOWN, 0},
+        {LIT("0 0 x\n"), UID_MAP_UNKNOWN, 0},
+        {LIT("0 0 1 1\n"), UID_MAP_UNKNOWN, 0},
+        {LIT("0 4294967296 1\n"), UID_MAP_UNKNOWN, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct uid_map map;
+
+        uid_map_parse(cases[i].in, &map);
+        if (map.root != cases[i].want)
+            fail_msg("case %zu", i);
+        if (map.root == UID_MAP_MAPPED)
+            assert_int_equal(map.outside, cases[i].outside);
+    }
+}
+
+static void capabilities_have_names(void **state)
+{
+    char buf[256];
+    struct text t = text_over(buf, sizeof(buf));
+
+    (void)state;
+    assert_string_equal(capability_name(10), "CAP_NET_BIND_SERVICE");
+    assert_string_equal(capability_name(40), "CAP_CHECKPOINT_RESTORE");
+    assert_null(capability_name(41));
+    assert_int_equal(capability_bit("CAP_SYS_ADMIN"), 21);
+    assert_int_equal(capability_bit("net_bind_service"), 10);
+    assert_int_equal(capability_bit("CAP_NONSENSE"), -1);
+    assert_int_equal(capability_bit(""), -1);
+    capability_add_set(&t, UINT64_C(1) << 21 | UINT64_C(1) << 50);
+    assert_string_equal(buf, "CAP_SYS_ADMIN (bit 21), bit 50");
+}
+
+RUN_TESTS("parsers", cmocka_unit_test(status_of_a_process),
+    cmocka_unit_test(what_is_absent_or_malformed_is_not_known),
+    cmocka_unit_test(uid_maps), cmocka_unit_test(capabilities_have_names));

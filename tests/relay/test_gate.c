@@ -1,0 +1,79 @@
+#include "relay/gate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cmocka_all.h"
+
+static struct http_head head;
+static struct gate_admission who;
+
+static const struct http_head *with(const char *path, const char *fields)
+{
+    static char text[2048];
+
+    (void)snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n",
+        path, fields);
+    assert_int_equal(http_head_parse(span_str(text), 4096, &head), HTTP_OK);
+    return &head;
+}
+
+static void routes(void **state)
+{
+    (void)state;
+    assert_int_equal(gate_route(with("/healthz", "")), GATE_HEALTHZ);
+    assert_int_equal(gate_route(with("/healthz?x", "")), GATE_HEALTHZ);
+    assert_int_equal(gate_route(with("/metrics", "")), GATE_METRICS);
+    assert_int_equal(gate_route(with("/v1/server", "")), GATE_SERVER);
+    assert_int_equal(gate_route(with("/v1/client", "")), GATE_CLIENT);
+    assert_int_equal(gate_route(with("/v1/client/", "")), GATE_UNKNOWN);
+    assert_int_equal(gate_route(with("/V1/client", "")), GATE_UNKNOWN);
+    assert_int_equal(gate_route(with("/", "")), GATE_UNKNOWN);
+}
+
+static void required_headers(void **state)
+{
+    (void)state;
+    assert_true(gate_admit(with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Version: 1\r\nUser-Agent: u\r\n"), GATE_SERVER, &who));
+    assert_span(who.server_id, LIT("s"));
+    assert_span(who.version, LIT("1"));
+    assert_false(gate_admit(&head, GATE_CLIENT, &who));
+    assert_true(gate_admit(with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\nX-Pyrycode-Device-Name: my phone\r\n"), GATE_CLIENT, &who));
+    assert_span(who.device_name, LIT("my phone"));
+    assert_false(gate_admit(&head, GATE_SERVER, &who));
+    assert_false(gate_admit(with("/", "X-Pyrycode-Server: \r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n"), GATE_CLIENT, &who));
+    assert_false(gate_admit(with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\n"), GATE_CLIENT, &who));
+}
+
+static void server_id_is_short_text(void **state)
+{
+    char fields[512];
+    char id[300];
+
+    (void)state;
+    for (int len = 255; len <= 257; len++) {
+        memset(id, 'a', (size_t)len);
+        id[len] = '\0';
+        (void)snprintf(fields, sizeof(fields), "X-Pyrycode-Server: %s\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n", id);
+        assert_int_equal(gate_admit(with("/", fields), GATE_CLIENT, &who), len <= 256);
+    }
+    assert_false(gate_admit(with("/", "X-Pyrycode-Server: \xff\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n"), GATE_CLIENT, &who));
+}
+
+static void a_long_device_name_is_shortened(void **state)
+{
+    char fields[800];
+    char name[601];
+
+    (void)state;
+    for (size_t i = 0; i < 600; i += 2)
+        memcpy(name + i, "\xc3\xa4", 2);
+    name[600] = '\0';
+    (void)snprintf(fields, sizeof(fields), "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\nX-Pyrycode-Device-Name: x%s\r\n", name);
+    assert_true(gate_admit(with("/", fields), GATE_CLIENT, &who));
+    assert_int_equal(who.device_name.len, 255); /* x and 127 characters */
+}
+
+RUN_TESTS("gate", cmocka_unit_test(routes), cmocka_unit_test(required_headers),
+    cmocka_unit_test(server_id_is_short_text),
+    cmocka_unit_test(a_long_device_name_is_shortened));

@@ -1,0 +1,77 @@
+#include "wire/utf8.h"
+
+#include "cmocka_all.h"
+
+/* The table 3-7 of the Unicode standard, written as a rule for one code
+ * point, to compare with. */
+static size_t encode(uint32_t c, uint8_t out[4])
+{
+    if (c < 0x80) {
+        out[0] = (uint8_t)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (uint8_t)(0xc0 | c >> 6);
+        out[1] = (uint8_t)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (uint8_t)(0xe0 | c >> 12);
+        out[1] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+        out[2] = (uint8_t)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xf0 | c >> 18);
+    out[1] = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+    out[2] = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+    out[3] = (uint8_t)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+static void every_code_point(void **state)
+{
+    (void)state;
+    for (uint32_t c = 0; c < 0x110100; c++) {
+        uint8_t bytes[4];
+        size_t len = encode(c, bytes);
+        bool want = c < 0xd800 || (c > 0xdfff && c < 0x110000);
+
+        if (utf8_valid(span_of(bytes, len)) != want)
+            fail_msg("code point %x", (unsigned)c);
+        if (len > 1)
+            assert_false(utf8_valid(span_of(bytes, len - 1)));
+    }
+}
+
+static void malformed(void **state)
+{
+    const struct span cases[] = {LIT("\x80"), LIT("\xbf"), LIT("\xc0\x80"),
+        LIT("\xc1\xbf"), LIT("\xe0\x80\x80"), LIT("\xe0\x9f\xbf"),
+        LIT("\xf0\x8f\xbf\xbf"), LIT("\xf5\x80\x80\x80"), LIT("\xff"),
+        LIT("\xfe"), LIT("ok\xc3(") , LIT("\xe2\x28\xa1"),
+        LIT("plain text, long enough for words\xff"),
+        LIT("plain text, long enough\xc3")};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        assert_false(utf8_valid(cases[i]));
+    assert_true(utf8_valid(LIT("")));
+    assert_true(utf8_valid(LIT("NUL \0 is text, and \xe2\x82\xac too")));
+}
+
+static void floors_at_characters(void **state)
+{
+    struct span text = LIT("a\xc3\xa4\xe2\x82\xac");
+
+    (void)state;
+    assert_int_equal(utf8_floor(text, 0), 0);
+    assert_int_equal(utf8_floor(text, 1), 1);
+    assert_int_equal(utf8_floor(text, 2), 1);
+    assert_int_equal(utf8_floor(text, 3), 3);
+    assert_int_equal(utf8_floor(text, 5), 3);
+    assert_int_equal(utf8_floor(text, 6), 6);
+    assert_int_equal(utf8_floor(text, 60), 6);
+}
+
+RUN_TESTS("utf8", cmocka_unit_test(every_code_point),
+    cmocka_unit_test(malformed), cmocka_unit_test(floors_at_characters));
