@@ -30,7 +30,8 @@ $(CLANG)/build.ninja: | deps-lint
 	@CC=clang-14 $(MESON) setup $(CLANG) --werror -Dtests=true >/dev/null
 
 $(FUZZ)/build.ninja: | deps-lint
-	@CC=clang-14 $(MESON) setup $(FUZZ) -Dfuzz=true >/dev/null
+	@CC=clang-14 $(MESON) setup $(FUZZ) -Dfuzz=true -Doptimization=1 -Db_lundef=false \
+	  -Db_sanitize=address,undefined >/dev/null
 
 .PHONY: build
 build: $(RELEASE)/build.ninja ## release build, installed to out/

@@ -18,7 +18,8 @@ static bool parse_host(struct span host, bool bracketed, struct host_port *hp)
     struct sockaddr_in *v4 = (struct sockaddr_in *)&hp->addr;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&hp->addr;
 
-    if (host.len >= sizeof(literal))
+    if (host.len >= sizeof(literal) ||
+        (host.len > 0 && memchr(host.ptr, '\0', host.len) != NULL))
         return false;
     memcpy(literal, host.ptr, host.len);
     literal[host.len] = '\0';
