@@ -71,6 +71,7 @@ struct fact_directory {
     size_t component_count;
     struct fact_file files[FACTS_FILES_MAX]; /* those that are not ours alone */
     size_t file_count;
+    int files_error; /* errno of listing it, or 0 */
 };
 
 /* A listening stream, or a datagram socket bound to a port. */

@@ -173,7 +173,7 @@ static void list_files(struct walk *w)
     uid_t euid = geteuid();
 
     if (dir == NULL) {
-        (void)stop(w, errno, "");
+        w->ret->files_error = errno;
         if (fd >= 0)
             (void)close(fd);
         return;

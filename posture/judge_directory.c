@@ -186,6 +186,20 @@ static void walk_ended_early(const struct judgement *j)
         });
 }
 
+static bool cannot_list(const struct judgement *j)
+{
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_UNKNOWN,
+            .error_number = j->facts->cert_cache.files_error,
+            .object = j->policy->cert_cache,
+            .observed = strerrordesc_np(j->facts->cert_cache.files_error),
+            .expected = j->row->rule,
+            .reason = "the files in it could not be listed",
+        });
+    return false;
+}
+
 static bool has_note(const struct fact_directory *dir)
 {
     for (size_t i = 0; i + 1 < dir->component_count; i++)
@@ -229,10 +243,12 @@ void judge_cert_cache(const struct judgement *j)
             judge_pass(j, "missing; it will be made with mode 0700");
         return;
     }
-    if (judge_last(j, &dir->components[above]))
-        fine &= judge_files(j);
-    else
+    if (!judge_last(j, &dir->components[above]))
         fine = false;
+    else if (dir->files_error != 0)
+        fine = cannot_list(j);
+    else
+        fine &= judge_files(j);
     if (fine)
         judge_pass(j,
             has_note(dir) ? "0700 and ours; a sticky or read-only directory "

@@ -290,7 +290,7 @@ static int cmd_list(int argc, char *argv[])
     for (size_t i = 0; i < posture_invariant_count(); i++) {
         const struct posture_invariant *row = posture_invariant_at(i);
 
-        (void)printf("%-19s %s\n", row->id, row->rule);
+        (void)printf("%-19s %-34s %s\n", row->id, row->sentinel, row->rule);
     }
     return 0;
 }

@@ -144,6 +144,8 @@ class Relay:
 
 def pytest_make_parametrize_id(val):
     """Names that fit a line, whatever bytes a case holds."""
+    if callable(val):
+        return val.__name__
     text = val if isinstance(val, str) else repr(val)
     return text if len(text) <= 40 and text.isprintable() and text.isascii() else repr(text)[:30] + "..."
 

@@ -144,6 +144,8 @@ static void dir_missing(void) { facts->cert_cache.component_count = 3; facts->ce
 static void dir_missing_open(void) { dir_missing(); parent_open(); }
 static void walk_eacces(void) { facts->cert_cache.error = EACCES; }
 static void walk_enotdir(void) { facts->cert_cache.error = ENOTDIR; }
+static void no_listing(void) { facts->cert_cache.files_error = EACCES; }
+static void theirs_no_listing(void) { dir_theirs(); no_listing(); }
 static void no_modes(void) { facts->cert_cache.modes_mean_nothing = true; }
 static void key_0640(void)
 {
@@ -230,6 +232,8 @@ static const struct fixture {
     {"cert-cache", "missing under an open parent", dir_missing_open, POSTURE_FAIL, "0777", BOOT},
     {"cert-cache", "cannot be walked", walk_eacces, POSTURE_UNKNOWN, "Permission denied", BOOT},
     {"cert-cache", "a file on the way", walk_enotdir, POSTURE_FAIL, "Not a directory", BOOT},
+    {"cert-cache", "cannot be listed", no_listing, POSTURE_UNKNOWN, "Permission denied", BOOT},
+    {"cert-cache", "somebody else's, not listed", theirs_no_listing, POSTURE_FAIL, "owner 1000", BOOT},
     {"cert-cache", "made-up modes", no_modes, POSTURE_UNKNOWN, NULL, BOOT},
     {"cert-cache", "readable key", key_0640, POSTURE_FAIL, "/var/cache/r/key: mode 0640", BOOT},
     {"plaintext-listener", "TLS only", nothing, POSTURE_PASS, NULL, BOOT},

@@ -1,0 +1,88 @@
+"""The posture command: what it prints, and its exit codes."""
+import json
+import os
+import pty
+import subprocess
+
+import pytest
+from conftest import POSTURE_BIN, clean_environment
+
+IDS = ["config", "running-as-root", "capabilities", "cert-cache", "plaintext-listener", "listeners",
+       "single-instance"]
+
+
+def posture(*args, env=None):
+    return subprocess.run([POSTURE_BIN, *args], capture_output=True, text=True, timeout=15,
+                          env=clean_environment(**(env or {})))
+
+
+def test_list_names_every_invariant():
+    r = posture("list")
+    assert r.returncode == 0
+    assert [line.split()[0] for line in r.stdout.splitlines() if line] == IDS
+    assert "ErrRunningAsRoot" in r.stdout
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_explain(name):
+    r = posture("explain", name)
+    assert r.returncode == 0
+    for platform in ("bare", "docker", "podman", "kubernetes", "fly", "systemd"):
+        assert platform in r.stdout
+
+
+def test_json_is_json_and_runs_every_row():
+    r = posture("check", "--format=json")
+    report = json.loads(r.stdout)
+    assert report["schema"] == 1 and report["mode"] == "development"
+    assert sorted({f["id"] for f in report["findings"]}) == sorted(IDS)
+    counts = report["counts"]
+    assert counts["refuse"] + counts["warn"] + counts["none"] == len(report["findings"])
+
+
+def test_modes():
+    assert json.loads(posture("check", "--format=json", "--production").stdout)["mode"] == "production"
+    assert json.loads(posture("check", "--format=json", env={"POSTURE_PRODUCTION": "1"}).stdout)["mode"] == "production"
+    r = posture("check", "--format", "json", env={"POSTURE_PRODUCTION": "yes"})
+    assert r.returncode == 3
+    report = json.loads(r.stdout)
+    assert report["mode"] == "production"
+    config = [f for f in report["findings"] if f["id"] == "config"][0]
+    assert config["verdict"] == "fail" and config["object"] == "POSTURE_PRODUCTION"
+
+
+def test_text_has_failures_first_and_no_colour_in_a_pipe():
+    r = posture("check", "--cert-cache", "/")
+    assert "\033" not in r.stdout
+    assert r.stdout.splitlines()[0].startswith("REFUSE")
+    assert r.returncode == 3
+    assert "fix" in r.stdout
+
+
+def test_colour_on_a_terminal():
+    main, terminal = pty.openpty()
+    subprocess.run([POSTURE_BIN, "check"], stdout=terminal, env=clean_environment(), timeout=15)
+    os.close(terminal)
+    text = os.read(main, 65536)
+    os.close(main)
+    assert b"\033[" in text
+
+
+def test_logfmt_is_a_line_each():
+    r = posture("check", "--format=logfmt")
+    assert [line.split()[0] for line in r.stdout.splitlines()] == [f"check={name}" for name in IDS]
+
+
+@pytest.mark.parametrize("args", [[], ["nonsense"], ["check", "--nope"], ["check", "--format=xml"],
+                                  ["check", "--cert-cache"], ["explain"], ["explain", "nonsense"], ["list", "x"],
+                                  ["check", "--allow-capability=CAP_NONSENSE"], ["check", "--phase=never"]])
+def test_usage_errors(args):
+    r = posture(*args)
+    assert r.returncode == 64 and r.stdout == "" and "posture" in r.stderr
+
+
+def test_help_and_version():
+    r = posture("--help")
+    assert r.returncode == 0 and len(r.stdout.splitlines()) <= 24
+    assert max(map(len, r.stdout.splitlines())) <= 80
+    assert posture("--version").stdout.strip()

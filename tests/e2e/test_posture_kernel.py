@@ -1,0 +1,323 @@
+"""The check against real kernel state: users, capabilities, directories,
+descriptors, as root.  After every refusal nothing listens."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import pytest
+from conftest import POSTURE_BIN, RELAY_BIN, Relay, clean_environment, free_port, parse_line, run_relay
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users and capabilities are changed")
+
+UID = 65532
+AS_NOBODY = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+NO_CAPS = [*AS_NOBODY, "--inh-caps=-all", "--bounding-set=-all"]
+
+
+@pytest.fixture
+def home():
+    """A directory of uid 65532 that only root and it can reach into."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="relay-", dir="/var/tmp"))
+    os.chown(path, UID, UID)
+    path.chmod(0o700)
+    # The binaries as that user can run them, wherever the build lies.
+    for binary in (RELAY_BIN, POSTURE_BIN):
+        shutil.copy2(pathlib.Path(binary).resolve(), path / pathlib.Path(binary).name)
+        os.chmod(path / pathlib.Path(binary).name, 0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def posture(home, *args, prefix=(), env=None, **options):
+    r = subprocess.run([*prefix, str(home / "posture"), "check", "--format=json", *args], capture_output=True, text=True,
+                       env=clean_environment(**(env or {})), timeout=15, **options)
+    return r, {f["id"]: f for f in json.loads(r.stdout)["findings"]}
+
+
+def relay_in(home, *args, prefix=(), env=None, **options):
+    """The relay in TLS mode: its listeners named, so that one can look."""
+    port = free_port()
+    r = subprocess.run([*prefix, str(home / "pyrycode-relay"), "--domain", "relay.example.com",
+                        f"--https-listen=127.0.0.1:{port}", f"--http-listen=127.0.0.1:{free_port()}",
+                        "--metrics-listen=", *args], capture_output=True, text=True, timeout=15,
+                       env=clean_environment(**(env or {})), **options)
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+    lines = [parse_line(line) for line in r.stderr.splitlines()]
+    return r, {f["check"]: f for f in lines if "check" in f and f["level"] == "ERROR"}
+
+
+PRODUCTION = {"PYRYCODE_RELAY_PRODUCTION": "1"}
+
+
+def assert_refused(r, failed, check, *words):
+    assert r.returncode == 2, r.stderr
+    assert check in failed, r.stderr
+    line = failed[check]
+    for word in words:
+        assert word in line["observed"], line
+    assert line["err"].startswith("Err") and line["expected"] and line["fix"] and line["n"]
+
+
+def test_root_in_production_is_refused(home):
+    r, failed = relay_in(home, "--cert-cache", str(home / "none"), env=PRODUCTION)
+    assert_refused(r, failed, "running-as-root", "effective=0")
+    assert failed["running-as-root"]["effective_uid"] == "0"
+
+
+def test_an_ordinary_user_without_capabilities_passes(home):
+    r, found = posture(home, "--production", "--cert-cache", str(home / "c"), prefix=NO_CAPS)
+    assert r.returncode == 0, r.stdout
+    assert found["running-as-root"]["verdict"] == found["capabilities"]["verdict"] == "pass"
+    r, failed = relay_in(home, "--cert-cache", str(home / "c"), env=PRODUCTION, prefix=NO_CAPS)
+    assert failed == {} and "TLS is not in this build" in r.stderr
+    assert (home / "c").stat().st_mode & 0o7777 == 0o700 and (home / "c").stat().st_uid == UID
+
+
+def test_bind_service_alone_passes(home):
+    prefix = [*AS_NOBODY, "--inh-caps=-all,+net_bind_service", "--ambient-caps=+net_bind_service",
+              "--bounding-set=-all,+net_bind_service"]
+    r, found = posture(home, "--production", prefix=prefix)
+    assert r.returncode == 0, r.stdout
+    assert "CAP_NET_BIND_SERVICE" in found["capabilities"]["observed"]
+    _, failed = relay_in(home, "--cert-cache", str(home / "c"), env=PRODUCTION, prefix=prefix)
+    assert failed == {}
+
+
+def test_an_effective_capability_is_refused_and_named(home):
+    prefix = [*AS_NOBODY, "--inh-caps=+sys_admin", "--ambient-caps=+sys_admin"]
+    r, failed = relay_in(home, "--cert-cache", str(home / "c"), env=PRODUCTION, prefix=prefix)
+    assert_refused(r, failed, "capabilities", "effective: CAP_SYS_ADMIN (bit 21)")
+
+
+def test_a_permitted_capability_is_refused_and_named(home):
+    subprocess.run(["setcap", "cap_sys_admin=p", str(home / "pyrycode-relay")], check=True)
+    r, failed = relay_in(home, "--cert-cache", str(home / "c"), env=PRODUCTION, prefix=AS_NOBODY)
+    assert_refused(r, failed, "capabilities", "permitted: CAP_SYS_ADMIN (bit 21)")
+    assert "effective" not in failed["capabilities"]["observed"]
+
+
+def test_root_of_a_user_namespace_is_named_as_such(home):
+    prefix = [*NO_CAPS, "unshare", "--user", "--map-root-user"]
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no user namespaces here")
+    r, found = posture(home, "--production", prefix=prefix)
+    assert r.returncode == 3
+    assert f"0 maps to {UID} outside" in found["running-as-root"]["observed"]
+
+
+# ---- the certificate cache
+
+def cache_case(home, change):
+    cache = home / "state" / "cache"
+    cache.mkdir(parents=True)
+    for p in (home / "state", cache):
+        p.chmod(0o700)
+        os.chown(p, UID, UID)
+    where = change(cache) or cache
+    return relay_in(home, "--cert-cache", str(where), prefix=NO_CAPS), where
+
+
+def chmod_0750(cache):
+    cache.chmod(0o750)
+
+
+def somebody_elses(cache):
+    os.chown(cache, 1234, 1234)
+
+
+def world_writable_parent(cache):
+    cache.parent.chmod(0o777)
+
+
+def as_link(cache):
+    link = cache.parent / "link"
+    link.symlink_to(cache)
+    os.chown(link, UID, UID, follow_symlinks=False)
+    return link
+
+
+def readable_key(cache):
+    key = cache / "acme_account+key"
+    key.write_text("secret")
+    key.chmod(0o640)
+    os.chown(key, UID, UID)
+
+
+def foreign_key(cache):
+    key = cache / "acme_account+key"
+    key.write_text("secret")
+    key.chmod(0o600)
+
+
+def below_a_file(cache):
+    (cache / "file").write_text("x")
+    os.chown(cache / "file", UID, UID)
+    return cache / "file" / "c"
+
+
+@pytest.mark.parametrize("change, words", [
+    (chmod_0750, ["mode 0750", "owner 65532"]),
+    (somebody_elses, ["owner 1234"]),
+    (world_writable_parent, ["/state: mode 0777"]),
+    (as_link, ["/state/link"]),
+    (readable_key, ["acme_account+key: mode 0640"]),
+    (foreign_key, ["acme_account+key: mode 0600, owner 0"]),
+    (below_a_file, ["Not a directory"]),
+])
+def test_an_insecure_cache_directory_is_refused(home, change, words):
+    (r, failed), _ = cache_case(home, change)
+    assert_refused(r, failed, "cert-cache", *words)
+    assert failed["cert-cache"]["path"].startswith(str(home))
+
+
+def test_a_cache_directory_widened_by_an_acl_is_refused(home):
+    if subprocess.run(["setfacl", "-m", "u:1234:r", str(home)], capture_output=True).returncode != 0:
+        pytest.skip("no ACLs on this file system")
+    subprocess.run(["setfacl", "-b", str(home)], check=True)
+
+    def acl(cache):
+        subprocess.run(["setfacl", "-m", "u:1234:rx", str(cache)], check=True)
+
+    (r, failed), _ = cache_case(home, acl)
+    assert_refused(r, failed, "cert-cache", "mode 0750")
+
+
+@pytest.mark.parametrize("change", [chmod_0750, somebody_elses, readable_key])
+def test_the_fix_pasted_into_a_shell_fixes_it(home, change):
+    (_, failed), where = cache_case(home, change)
+    subprocess.run(failed["cert-cache"]["fix"], shell=True, check=True)
+    _, failed = relay_in(home, "--cert-cache", str(where), prefix=NO_CAPS)
+    assert "cert-cache" not in failed
+
+
+def test_a_good_cache_directory_passes(home):
+    (r, failed), _ = cache_case(home, lambda cache: None)
+    assert failed == {}, r.stderr
+
+
+def test_a_sticky_parent_is_accepted(home):
+    def sticky(cache):
+        cache.parent.chmod(0o1777)
+        os.chown(cache.parent, 0, 0)
+
+    (_, failed), _ = cache_case(home, sticky)
+    assert failed == {}
+
+
+# ---- sockets
+
+@contextlib.contextmanager
+def leaked(family=socket.AF_INET, address=("127.0.0.1", 0), listen=True, kind=socket.SOCK_STREAM):
+    with socket.socket(family, kind) as s:
+        s.bind(address)
+        if listen and kind == socket.SOCK_STREAM:
+            s.listen()
+        yield s
+
+
+def on_descriptor_5(home, s, *args, env=None, prefix=NO_CAPS):
+    """Run the relay with the socket as its descriptor 5."""
+    shim = ["/usr/bin/python3", "-c", f"import os, sys; os.dup2({s.fileno()}, 5); {s.fileno()} == 5 or os.close({s.fileno()}); os.execvp(sys.argv[1], sys.argv[1:])"]
+    return relay_in(home, "--cert-cache", str(home / "c"), *args, prefix=[*shim, *prefix], pass_fds=[s.fileno()], env=env)
+
+
+def test_an_inherited_listener_is_refused_with_its_port(home):
+    with leaked() as s:
+        r, failed = on_descriptor_5(home, s)
+        assert_refused(r, failed, "listeners", "descriptor 5:", f"127.0.0.1:{s.getsockname()[1]}")
+
+
+def test_an_inherited_unix_listener_is_refused(home):
+    with leaked(socket.AF_UNIX, "\0relay-test-%d" % os.getpid()) as s:
+        r, failed = on_descriptor_5(home, s)
+        assert_refused(r, failed, "listeners", "@relay-test-")
+
+
+def test_an_inherited_datagram_socket_is_refused(home):
+    with leaked(kind=socket.SOCK_DGRAM) as s:
+        r, failed = on_descriptor_5(home, s)
+        assert_refused(r, failed, "listeners", "udp", str(s.getsockname()[1]))
+
+
+def test_an_inherited_socket_that_does_not_listen_is_no_matter(home):
+    with leaked(listen=False) as s:
+        _, failed = on_descriptor_5(home, s)
+        assert failed == {}
+
+
+def test_the_bound_phase_looks_again(home):
+    """In development an inherited listener warns twice and the relay serves."""
+    with leaked() as s:
+        os.set_inheritable(s.fileno(), True)
+        relay = Relay()
+        popen = subprocess.Popen
+        relay.process = popen(relay.command(), env=relay.env, stderr=subprocess.PIPE, text=True, pass_fds=[s.fileno()])
+        import threading
+        relay.reader = threading.Thread(target=relay._read, daemon=True)
+        relay.reader.start()
+        relay.wait_until(relay._answers)
+        lines = [f for f in map(parse_line, relay.lines) if f.get("check") == "listeners"]
+        assert len(lines) == 2 and all(str(s.getsockname()[1]) in f["observed"] for f in lines)
+        assert relay.stop() == 0
+
+
+# ---- instances, configuration, several at once
+
+def test_a_second_instance_is_refused(home):
+    cache = home / "c"
+    assert relay_in(home, "--cert-cache", str(cache), prefix=NO_CAPS)[1] == {}
+    hold = subprocess.Popen(["/usr/bin/python3", "-c",
+                             "import fcntl, struct, sys, time\n"
+                             f"f = open({str(cache / 'instance.lock')!r}, 'r+')\n"
+                             "fcntl.fcntl(f, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 0, 0))\n"
+                             "f.write('4711\\n'); f.flush(); print('held', flush=True); sys.stdin.read()"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert hold.stdout.readline() == "held\n"
+        r, failed = relay_in(home, "--cert-cache", str(cache), prefix=NO_CAPS)
+        assert_refused(r, failed, "single-instance", "4711")
+    finally:
+        hold.stdin.close()
+        hold.wait(10)
+
+
+@pytest.mark.parametrize("value", ["true", "yes", "0", ""])
+def test_production_is_1_or_unset(home, value):
+    r, failed = relay_in(home, "--cert-cache", str(home / "c"), env={"PYRYCODE_RELAY_PRODUCTION": value}, prefix=NO_CAPS)
+    assert_refused(r, failed, "config", value)
+
+
+def test_several_failures_give_several_lines_and_one_exit(home):
+    (home / "c").mkdir(mode=0o755)
+    with leaked() as s:
+        r, failed = on_descriptor_5(home, s, "--max-connections=0", prefix=[],
+                                    env={**PRODUCTION, "KUBERNETES_SERVICE_HOST": "10.0.0.1"})
+    assert r.returncode == 2
+    assert {"config", "running-as-root", "capabilities", "cert-cache", "listeners", "single-instance"} <= set(failed)
+    assert "kubernetes" not in failed["cert-cache"]["fix"]
+    assert "securityContext" in failed["running-as-root"]["fix"]
+    lines = [parse_line(line) for line in r.stderr.splitlines()]
+    refusals = [f for f in lines if "check" in f and f["level"] == "ERROR"]
+    assert [f["n"] for f in refusals] == [f"{i + 1} of {len(refusals)}" for i in range(len(refusals))]
+    assert int(lines[-1]["failed"]) == len(refusals)
+
+
+def test_the_bind_refusal_of_a_privileged_port_is_not_a_posture_failure(home):
+    """Not every error is the check's: a port below 1024 without the capability."""
+    r = subprocess.run([*NO_CAPS, str(home / "pyrycode-relay"), "--insecure-listen", "127.0.0.1:1",
+                        "--metrics-listen="], capture_output=True, text=True, timeout=15, env=clean_environment())
+    if r.returncode == 0:
+        pytest.skip("this kernel lets everybody bind low ports")
+    assert r.returncode == 1 and 'msg="listener failed"' in r.stderr
+
+
+def test_a_descriptor_limit_bounds_the_default_cap(home):
+    r = run_relay("--insecure-listen", "127.0.0.1:70000", "--metrics-listen=", prefix=["prlimit", "--nofile=128:128"])
+    assert r.returncode == 2  # the port; the check still runs with few descriptors
+    assert "check=config" in r.stderr
