@@ -35,7 +35,7 @@ $(FUZZ)/build.ninja: | deps-lint
 
 .PHONY: build
 build: $(RELEASE)/build.ninja ## release build, installed to out/
-	@$(MESON) compile -C $(RELEASE) | tail -n 1
+	@tools/compile.sh $(RELEASE)
 	@$(MESON) install -C $(RELEASE) --quiet
 	@echo "built: out/bin/pyrycode-relay out/bin/posture out/lib/libposture.so out/lib/libposture.a"
 
@@ -46,7 +46,7 @@ run: build ## start the relay in development mode on 127.0.0.1:8080
 
 .PHONY: test
 test: deps-test $(ASAN)/build.ninja ## build with sanitizers, run every suite
-	@$(MESON) compile -C $(ASAN) | tail -n 1
+	@tools/compile.sh $(ASAN)
 	@tools/run_tests.py --build $(ASAN)
 
 .PHONY: lint
@@ -55,7 +55,7 @@ lint: deps-lint $(CLANG)/build.ninja $(ASAN)/build.ninja ## format, tidy, cppche
 
 .PHONY: fuzz
 fuzz: $(FUZZ)/build.ninja ## run every fuzz target for FUZZ_SECONDS (60)
-	@$(MESON) compile -C $(FUZZ) | tail -n 1
+	@tools/compile.sh $(FUZZ)
 	@tools/fuzz.sh $(FUZZ)
 
 .PHONY: ci

@@ -65,7 +65,7 @@ def run_end_to_end(build, totals, extra):
     with tempfile.TemporaryDirectory() as tmp:
         report = pathlib.Path(tmp) / "pytest.xml"
         command = [*prefix, "env", *[f"{k}={v}" for k, v in env.items()], PYTHON, "-m", "pytest", "-q",
-                   "-p", "no:cacheprovider", "-n", "8", f"--junitxml={report}", *extra, str(TOP / "tests" / "e2e")]
+                   "-p", "no:cacheprovider", "--tb=short", "-n", "8", f"--junitxml={report}", *extra, str(TOP / "tests" / "e2e")]
         code = subprocess.run(command, cwd=TOP).returncode
         before = totals.failed
         totals.add_junit(report)

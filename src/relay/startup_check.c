@@ -207,7 +207,8 @@ static void add_subject(struct line *line, const struct posture_finding *f,
 static void describe(const struct posture_finding *f,
     const struct config_problem *problem, struct text *ret)
 {
-    text_addf(ret, "%s: ", f->sentinel);
+    text_add_str(ret, f->sentinel);
+    text_add_str(ret, ": ");
     if (problem != NULL) {
         text_addf(ret, "%s: %s", problem->err, f->observed);
         return;
