@@ -5,10 +5,11 @@ RUN_LISTEN ?= 127.0.0.1:8080
 MESON      ?= meson
 
 # Builds are kept apart by purpose; each is set up once.
-RELEASE := build/release
-ASAN    := build/asan
-CLANG   := build/clang
-FUZZ    := build/fuzz
+RELEASE  := build/release
+ASAN     := build/asan
+PORTABLE := build/portable
+CLANG    := build/clang
+FUZZ     := build/fuzz
 
 .PHONY: help
 help: ## this list
@@ -25,6 +26,9 @@ $(RELEASE)/build.ninja: | deps-build
 $(ASAN)/build.ninja: | deps-test
 	@CC=gcc $(MESON) setup $(ASAN) --werror -Dtests=true -Doptimization=1 \
 	  -Db_sanitize=address,undefined >/dev/null
+
+$(PORTABLE)/build.ninja: | deps-test
+	@CC=gcc $(MESON) setup $(PORTABLE) --werror -Dportable_facts=true >/dev/null
 
 $(CLANG)/build.ninja: | deps-lint
 	@CC=clang-14 $(MESON) setup $(CLANG) --werror -Dtests=true >/dev/null
@@ -45,9 +49,10 @@ run: build ## start the relay in development mode on 127.0.0.1:8080
 	@exec out/bin/pyrycode-relay --insecure-listen $(RUN_LISTEN)
 
 .PHONY: test
-test: deps-test $(ASAN)/build.ninja ## build with sanitizers, run every suite
+test: deps-test $(ASAN)/build.ninja $(PORTABLE)/build.ninja ## build with sanitizers, run every suite
 	@tools/compile.sh $(ASAN)
-	@tools/run_tests.py --build $(ASAN)
+	@tools/compile.sh $(PORTABLE)
+	@tools/run_tests.py --build $(ASAN) --portable $(PORTABLE)
 
 .PHONY: lint
 lint: deps-lint $(CLANG)/build.ninja $(ASAN)/build.ninja ## format, tidy, cppcheck, layers, symbols

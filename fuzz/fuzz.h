@@ -21,6 +21,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Does part lie within whole? */
 static inline int fuzz_is_inside(struct span part, struct span whole)
 {
-    return part.len == 0 ||
-        (part.ptr >= whole.ptr && part.ptr + part.len <= whole.ptr + whole.len);
+    return part.len == 0 || (part.ptr >= whole.ptr &&
+                                part.ptr + part.len <= whole.ptr + whole.len);
 }

@@ -1,8 +1,8 @@
 /* What a binary may send, and what we make of a server-id. */
+#include "base/utf8.h"
 #include "fuzz.h"
 #include "wire/envelope.h"
 #include "wire/json.h"
-#include "wire/utf8.h"
 #include "wire/ws_message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

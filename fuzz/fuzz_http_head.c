@@ -15,12 +15,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     FUZZ_CHECK(head.head_len <= size && head.field_count <= HTTP_FIELDS_MAX);
-    FUZZ_CHECK(fuzz_is_inside(head.path, in) && fuzz_is_inside(head.method, in));
+    FUZZ_CHECK(
+        fuzz_is_inside(head.path, in) && fuzz_is_inside(head.method, in));
     for (size_t i = 0; i < head.field_count; i++) {
         FUZZ_CHECK(head.fields[i].name.len > 0);
         FUZZ_CHECK(fuzz_is_inside(head.fields[i].value, in));
         for (size_t k = 0; k < head.fields[i].value.len; k++)
-            FUZZ_CHECK(head.fields[i].value.ptr[k] >= 0x20 || head.fields[i].value.ptr[k] == '\t');
+            FUZZ_CHECK(head.fields[i].value.ptr[k] >= 0x20 ||
+                       head.fields[i].value.ptr[k] == '\t');
     }
     if (ws_upgrade_check(&head) == WS_UPGRADE_OK)
         ws_upgrade_challenge(&head, challenge);

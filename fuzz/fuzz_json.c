@@ -1,7 +1,7 @@
 /* The walk over an object and the validity of the whole agree. */
+#include "base/utf8.h"
 #include "fuzz.h"
 #include "wire/json.h"
-#include "wire/utf8.h"
 
 static void walk(struct span in, int valid)
 {

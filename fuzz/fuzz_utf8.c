@@ -1,6 +1,6 @@
 /* Validity is that of the parts; a floor cuts no character. */
+#include "base/utf8.h"
 #include "fuzz.h"
-#include "wire/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

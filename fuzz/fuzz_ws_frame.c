@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t cut = 0; cut < h.header_len; cut++)
         FUZZ_CHECK(ws_frame_decode(span_of(data, cut), 262144, &h) == WS_MORE);
     FUZZ_CHECK(ws_frame_decode(span_of(data, size), 262144, &h) == WS_OK);
-    FUZZ_CHECK(ws_frame_encode(out, h.opcode, h.payload_len) + 4 <= h.header_len);
+    FUZZ_CHECK(
+        ws_frame_encode(out, h.opcode, h.payload_len) + 4 <= h.header_len);
 
     size_t len = size - h.header_len;
 

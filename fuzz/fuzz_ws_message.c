@@ -1,6 +1,6 @@
 /* Sequences of frames, and close payloads there and back. */
+#include "base/utf8.h"
 #include "fuzz.h"
-#include "wire/utf8.h"
 #include "wire/ws_message.h"
 
 static void sequence(const uint8_t *data, size_t size)
@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     FUZZ_CHECK(fuzz_is_inside(close.reason, span_of(data, size)));
     FUZZ_CHECK(utf8_valid(close.reason));
-    FUZZ_CHECK(close.code == WS_CLOSE_NO_STATUS || ws_close_may_send(close.code));
+    FUZZ_CHECK(
+        close.code == WS_CLOSE_NO_STATUS || ws_close_may_send(close.code));
 
     size_t len = ws_close_encode(out, close.code, close.reason);
 

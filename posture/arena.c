@@ -98,15 +98,14 @@ const char *arena_text(struct arena *arena, struct span bytes)
     return copy;
 }
 
-void *arena_grow(
-    struct arena *arena, const void *items, size_t count, size_t size)
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t size)
 {
     bool full = (count & (count - 1)) == 0; /* 0, 1, 2, 4, 8 ... */
     size_t bytes = 0;
     void *grown = NULL;
 
     if (!full)
-        return (void *)(uintptr_t)items;
+        return items;
     if (__builtin_mul_overflow(count == 0 ? 1 : count * 2, size, &bytes)) {
         arena->failed = true;
         return NULL;

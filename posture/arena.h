@@ -36,5 +36,4 @@ NONNULL const char *arena_text(struct arena *arena, struct span bytes);
  * Room for one more item behind the count items of size bytes at items: the
  * array to use from now on, or NULL.  The array is only grown by this.
  */
-void *arena_grow(
-    struct arena *arena, const void *items, size_t count, size_t size);
+void *arena_grow(struct arena *arena, void *items, size_t count, size_t size);

@@ -56,10 +56,11 @@ const char *capability_name(unsigned bit)
 
 int capability_bit(const char *name)
 {
-    for (unsigned bit = 0; bit < ARRAY_LEN(names); bit++)
+    for (unsigned bit = 0; bit < ARRAY_LEN(names); bit++) {
         if (strcasecmp(name, names[bit]) == 0 ||
             strcasecmp(name, names[bit] + strlen("CAP_")) == 0)
             return (int)bit;
+    }
     return -1;
 }
 
@@ -73,10 +74,11 @@ void capability_add_set(struct text *t, uint64_t set)
         if ((set >> bit & 1) == 0)
             continue;
         text_add_str(t, comma);
-        if (name != NULL)
+        if (name != NULL) {
             text_addf(t, "%s (bit %u)", name, bit);
-        else
+        } else {
             text_addf(t, "bit %u", bit);
+        }
         comma = ", ";
     }
 }

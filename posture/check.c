@@ -19,9 +19,10 @@ void check_judge(const struct posture_policy *policy,
 {
     report->mode = find_mode(policy, facts);
     report->platform = facts->platform;
-    if (!facts->linux_facts)
+    if (!facts->linux_facts) {
         (void)text_format(report->notice, sizeof(report->notice),
             "running on %s, skipping linux-only checks", facts->system);
+    }
     for (size_t i = 0; i < invariants_count(); i++) {
         const struct invariant *row = invariants_at(i);
 

@@ -102,7 +102,7 @@ struct posture_facts {
     const char *mode_value;      /* of the mode variable, or NULL */
     const char **variables;      /* values by the policy's variables, or NULL */
     const char *single_instance; /* value of the assertion, or NULL */
-    const char *scale_out;       /* variable that marks such a platform, or NULL */
+    const char *scale_out; /* variable that marks such a platform, or NULL */
     uint32_t euid;
     uint32_t egid;
     struct fact_ids ids;

@@ -66,8 +66,7 @@ static bool keep_component(struct walk *w, int fd, const char *name)
         w->at[1] == '\0' || name[0] == '\0' ? "" : "/", name);
     to->uid = st.st_uid;
     to->mode = st.st_mode;
-    to->read_only =
-        fstatvfs(fd, &vfs) == 0 && (vfs.f_flag & ST_RDONLY) != 0;
+    to->read_only = fstatvfs(fd, &vfs) == 0 && (vfs.f_flag & ST_RDONLY) != 0;
     return true;
 }
 
@@ -90,8 +89,7 @@ static bool take_name(struct walk *w, char ret[NAME_MAX + 1])
         return false;
     memcpy(ret, w->rest + start, len);
     ret[len] = '\0';
-    memmove(w->rest, w->rest + start + len,
-        strlen(w->rest + start + len) + 1);
+    memmove(w->rest, w->rest + start + len, strlen(w->rest + start + len) + 1);
     return true;
 }
 
@@ -123,8 +121,7 @@ static bool enter_name(struct walk *w, const char *name)
 {
     struct stat st;
     struct text at = text_over(w->scratch, sizeof(w->scratch));
-    CLOSES int fd =
-        openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    CLOSES int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 
     if (fd < 0 && errno == ENOENT) {
         w->ret->missing = true;
@@ -153,8 +150,8 @@ static bool enter_name(struct walk *w, const char *name)
 static void keep_file(struct fact_directory *ret, const char *name,
     const struct stat *st, uid_t euid)
 {
-    bool fine = S_ISREG(st->st_mode) && st->st_uid == euid &&
-        (st->st_mode & 0177) == 0;
+    bool fine =
+        S_ISREG(st->st_mode) && st->st_uid == euid && (st->st_mode & 0177) == 0;
 
     if (fine || ret->file_count == FACTS_FILES_MAX)
         return;
@@ -184,8 +181,7 @@ static void list_files(struct walk *w)
 
         if (entry == NULL)
             break;
-        if (strcmp(entry->d_name, ".") == 0 ||
-            strcmp(entry->d_name, "..") == 0)
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
         if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
             keep_file(w->ret, entry->d_name, &st, euid);
@@ -198,7 +194,7 @@ static bool set_rest(struct walk *w, const char *path)
     if (path[0] == '/')
         return text_format(w->rest, sizeof(w->rest), "%s", path);
     return getcwd(w->at, sizeof(w->at)) != NULL &&
-        text_format(w->rest, sizeof(w->rest), "%s/%s", w->at, path);
+           text_format(w->rest, sizeof(w->rest), "%s/%s", w->at, path);
 }
 
 void facts_directory(const char *path, struct fact_directory *ret)

@@ -76,9 +76,10 @@ void facts_environment(
         ret->variables[i] = get(policy->variables[i].name);
     if (policy->single_instance_variable != NULL)
         ret->single_instance = get(policy->single_instance_variable);
-    for (size_t i = 0; i < ARRAY_LEN(scale_out); i++)
+    for (size_t i = 0; i < ARRAY_LEN(scale_out); i++) {
         if (ret->scale_out == NULL && is_set(scale_out[i]))
             ret->scale_out = scale_out[i];
+    }
     ret->platform = find_platform();
     ret->euid = geteuid();
     ret->egid = getegid();

@@ -58,7 +58,8 @@ static void collect_ids(const struct proc_status *status, struct fact_ids *ret)
         .saved = saved,
         .filesystem = filesystem_uid(),
     };
-    ret->contradicted = status->uid_known &&
+    ret->contradicted =
+        status->uid_known &&
         (status->uid[0] != ret->real || status->uid[1] != ret->effective ||
             status->uid[2] != ret->saved || status->uid[3] != ret->filesystem);
 }
@@ -100,7 +101,8 @@ static void collect_capabilities(
         .known = true,
         .effective = data[0].effective | (uint64_t)data[1].effective << 32,
         .permitted = data[0].permitted | (uint64_t)data[1].permitted << 32,
-        .inheritable = data[0].inheritable | (uint64_t)data[1].inheritable << 32,
+        .inheritable = data[0].inheritable | (uint64_t)data[1].inheritable
+                                                 << 32,
         .ambient = ambient_set(),
     };
     ret->contradicted =

@@ -34,8 +34,8 @@ static uint64_t number(const char *name)
 static int activated_count(void)
 {
     return number("LISTEN_PID") == (uint64_t)getpid()
-        ? (int)number("LISTEN_FDS")
-        : 0;
+               ? (int)number("LISTEN_FDS")
+               : 0;
 }
 
 static bool has_port(const struct sockaddr_storage *addr)
@@ -43,7 +43,7 @@ static bool has_port(const struct sockaddr_storage *addr)
     if (addr->ss_family == AF_INET)
         return ((const struct sockaddr_in *)addr)->sin_port != 0;
     return addr->ss_family == AF_INET6 &&
-        ((const struct sockaddr_in6 *)addr)->sin6_port != 0;
+           ((const struct sockaddr_in6 *)addr)->sin6_port != 0;
 }
 
 /* A stream that listens, or a datagram socket that is bound to a port. */
@@ -60,8 +60,7 @@ static void keep_socket(int fd, int activated, struct fact_sockets *ret)
         return;
     if (accepts == 0 && !(found.type == SOCK_DGRAM && has_port(&found.addr)))
         return;
-    found.activated =
-        fd >= FIRST_ACTIVATED && fd < FIRST_ACTIVATED + activated;
+    found.activated = fd >= FIRST_ACTIVATED && fd < FIRST_ACTIVATED + activated;
     if (ret->count < FACTS_SOCKETS_MAX)
         ret->list[ret->count++] = found;
 }
@@ -80,7 +79,7 @@ static void try_all(int activated, struct fact_sockets *ret)
 static int compare(const void *a, const void *b)
 {
     return ((const struct fact_socket *)a)->fd -
-        ((const struct fact_socket *)b)->fd;
+           ((const struct fact_socket *)b)->fd;
 }
 
 void facts_sockets(struct fact_sockets *ret)

@@ -5,9 +5,18 @@
 /* By enum posture_mode: development, public, production. */
 #define WARN   POSTURE_ACTION_WARN
 #define REFUSE POSTURE_ACTION_REFUSE
-#define ALWAYS_REFUSED     {REFUSE, REFUSE, REFUSE}
-#define EXPOSED_REFUSED    {WARN, REFUSE, REFUSE}
-#define PRODUCTION_REFUSED {WARN, WARN, REFUSE}
+#define ALWAYS_REFUSED                                                         \
+    {                                                                          \
+        REFUSE, REFUSE, REFUSE                                                 \
+    }
+#define EXPOSED_REFUSED                                                        \
+    {                                                                          \
+        WARN, REFUSE, REFUSE                                                   \
+    }
+#define PRODUCTION_REFUSED                                                     \
+    {                                                                          \
+        WARN, WARN, REFUSE                                                     \
+    }
 
 #define BOOT  (1U << POSTURE_PHASE_BOOT)
 #define BOUND (1U << POSTURE_PHASE_BOUND)
@@ -172,8 +181,9 @@ const struct posture_invariant *posture_invariant_at(size_t index)
 
 const struct posture_invariant *posture_invariant_find(const char *id)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         if (strcmp(rows[i].about.id, id) == 0)
             return &rows[i].about;
+    }
     return NULL;
 }

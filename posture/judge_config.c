@@ -27,10 +27,11 @@ void judge_not_applicable(const struct judgement *j, const char *observed)
 static void show(const struct posture_variable *variable, const char *value,
     struct text *ret)
 {
-    if (variable->secret)
+    if (variable->secret) {
         text_addf(ret, "set, %zu bytes", strlen(value));
-    else
+    } else {
         text_addf(ret, "\"%.128s\"", value);
+    }
 }
 
 static bool is_flag_value(const char *value)
@@ -49,7 +50,8 @@ static bool find_reason(const struct posture_variable *variable,
         return variable->required;
     }
     if (variable->shape == POSTURE_SHAPE_FLAG && !is_flag_value(value)) {
-        text_addf(ret, "malformed-value: expected \"1\" or unset, got \"%.128s\"",
+        text_addf(ret,
+            "malformed-value: expected \"1\" or unset, got \"%.128s\"",
             variable->secret ? "(withheld)" : value);
         return true;
     }
@@ -65,16 +67,17 @@ static bool find_reason(const struct posture_variable *variable,
 static void add_fix(
     const struct posture_variable *variable, const char *value, struct text *t)
 {
-    if (value != NULL && strncmp(value, "tcp://", 6) == 0)
+    if (value != NULL && strncmp(value, "tcp://", 6) == 0) {
         text_add_str(t,
             "kubernetes injected this service link: set enableServiceLinks: "
             "false in the pod spec");
-    else if (variable->fix != NULL)
+    } else if (variable->fix != NULL) {
         text_add_str(t, variable->fix);
-    else if (variable->shape == POSTURE_SHAPE_FLAG)
+    } else if (variable->shape == POSTURE_SHAPE_FLAG) {
         text_addf(t, "set %s=1, or unset it", variable->name);
-    else
+    } else {
         text_addf(t, "set %s to a valid value", variable->name);
+    }
 }
 
 /* True if the variable is fine. */
@@ -90,10 +93,11 @@ static bool judge_variable(const struct judgement *j,
 
     if (!find_reason(variable, value, &reason))
         return true;
-    if (value == NULL)
+    if (value == NULL) {
         text_add_str(&observed, "unset");
-    else
+    } else {
         show(variable, value, &observed);
+    }
     add_fix(variable, value, &fix);
     report_add(j->report, j->row,
         &(struct report_draft){
@@ -101,8 +105,8 @@ static bool judge_variable(const struct judgement *j,
             .object = variable->name,
             .observed = observed.ptr,
             .expected = variable->shape == POSTURE_SHAPE_FLAG
-                ? "exactly 1, or unset"
-                : "a valid value",
+                            ? "exactly 1, or unset"
+                            : "a valid value",
             .reason = reason.ptr,
             .fix = fix.ptr,
         });
@@ -120,9 +124,10 @@ void judge_config(const struct judgement *j)
 
     if (policy->mode_variable != NULL)
         fine &= judge_variable(j, &mode, j->facts->mode_value);
-    for (size_t i = 0; i < policy->variable_count; i++)
-        fine &= judge_variable(
-            j, &policy->variables[i], j->facts->variables[i]);
+    for (size_t i = 0; i < policy->variable_count; i++) {
+        fine &=
+            judge_variable(j, &policy->variables[i], j->facts->variables[i]);
+    }
     for (size_t i = 0; i < policy->problem_count; i++) {
         const struct posture_problem *problem = &policy->problems[i];
 
@@ -164,8 +169,7 @@ static bool is_asserted(const struct judgement *j)
 {
     const char *value = j->facts->single_instance;
 
-    return j->policy->shared_backend ||
-        (value != NULL && is_flag_value(value));
+    return j->policy->shared_backend || (value != NULL && is_flag_value(value));
 }
 
 void judge_single_instance(const struct judgement *j)
@@ -207,7 +211,7 @@ void judge_single_instance(const struct judgement *j)
                        "of its own",
             });
     }
-    if (facts->lock.error != 0)
+    if (facts->lock.error != 0) {
         report_add(j->report, j->row,
             &(struct report_draft){
                 .verdict = POSTURE_UNKNOWN,
@@ -219,8 +223,10 @@ void judge_single_instance(const struct judgement *j)
                 .fix = "let this user read the lock file, or remove it when no "
                        "instance runs",
             });
-    if (!scales && !facts->lock.held && facts->lock.error == 0)
-        judge_pass(j,
-            facts->scale_out == NULL ? "no platform that scales out"
-                                     : "a single instance is asserted");
+    }
+    if (!scales && !facts->lock.held && facts->lock.error == 0) {
+        judge_pass(j, facts->scale_out == NULL
+                          ? "no platform that scales out"
+                          : "a single instance is asserted");
+    }
 }

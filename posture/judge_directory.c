@@ -11,11 +11,13 @@
 static void add_quoted(struct text *t, const char *path)
 {
     text_add_char(t, '\'');
-    for (; *path != '\0'; path++)
-        if (*path == '\'')
+    for (; *path != '\0'; path++) {
+        if (*path == '\'') {
             text_add_str(t, "'\\''");
-        else
+        } else {
             text_add_char(t, *path);
+        }
+    }
     text_add_char(t, '\'');
 }
 
@@ -74,12 +76,13 @@ static bool judge_ancestor(const struct judgement *j,
     };
 
     if (c->uid != 0 && c->uid != euid) {
-        fault.reason = S_ISLNK(c->mode)
-            ? "a link above the directory belongs to somebody else"
-            : "a directory above belongs to somebody else";
+        fault.reason =
+            S_ISLNK(c->mode)
+                ? "a link above the directory belongs to somebody else"
+                : "a directory above belongs to somebody else";
         fault.fix = "chown root";
     } else if (!S_ISLNK(c->mode) && (c->mode & 022) != 0 &&
-        !is_protected(c, next, euid)) {
+               !is_protected(c, next, euid)) {
         fault.reason = "others may write to a directory above and replace what "
                        "is in it";
         fault.fix = "chmod go-w";
@@ -111,9 +114,8 @@ static bool judge_last(
         fault.reason = "it belongs to somebody else";
         fault.fix = chown_buf;
     } else if ((c->mode & 0777) != 0700) {
-        fault.reason = (c->mode & 077) != 0
-            ? "others may look into it"
-            : "its owner may not use it";
+        fault.reason = (c->mode & 077) != 0 ? "others may look into it"
+                                            : "its owner may not use it";
         fault.fix = "chmod 0700";
     } else {
         return true;
@@ -202,10 +204,11 @@ static bool cannot_list(const struct judgement *j)
 
 static bool has_note(const struct fact_directory *dir)
 {
-    for (size_t i = 0; i + 1 < dir->component_count; i++)
+    for (size_t i = 0; i + 1 < dir->component_count; i++) {
         if (!S_ISLNK(dir->components[i].mode) &&
             (dir->components[i].mode & 022) != 0)
             return true;
+    }
     return false;
 }
 
@@ -243,15 +246,17 @@ void judge_cert_cache(const struct judgement *j)
             judge_pass(j, "missing; it will be made with mode 0700");
         return;
     }
-    if (!judge_last(j, &dir->components[above]))
+    if (!judge_last(j, &dir->components[above])) {
         fine = false;
-    else if (dir->files_error != 0)
+    } else if (dir->files_error != 0) {
         fine = cannot_list(j);
-    else
+    } else {
         fine &= judge_files(j);
-    if (fine)
-        judge_pass(j,
-            has_note(dir) ? "0700 and ours; a sticky or read-only directory "
+    }
+    if (fine) {
+        judge_pass(j, has_note(dir)
+                          ? "0700 and ours; a sticky or read-only directory "
                             "above was accepted"
                           : "0700 and ours");
+    }
 }

@@ -38,7 +38,7 @@ void judge_root(const struct judgement *j)
     char buf[256];
     struct text observed = text_over(buf, sizeof(buf));
     bool is_root = ids->real == 0 || ids->effective == 0 || ids->saved == 0 ||
-        ids->filesystem == 0;
+                   ids->filesystem == 0;
 
     if (!ids->known) {
         unknown(j, ids->error, "user ids");
@@ -48,24 +48,26 @@ void judge_root(const struct judgement *j)
         "uid real=%" PRIu32 " effective=%" PRIu32 " saved=%" PRIu32
         " filesystem=%" PRIu32,
         ids->real, ids->effective, ids->saved, ids->filesystem);
-    if (is_root && ns->known && ns->root_is_mapped)
+    if (is_root && ns->known && ns->root_is_mapped) {
         text_addf(&observed,
             "; root of a user namespace only: 0 maps to %" PRIu32 " outside",
             ns->root_outside);
+    }
     if (ids->contradicted)
         contradiction(j, observed.ptr);
-    if (is_root)
+    if (is_root) {
         report_add(j->report, j->row,
             &(struct report_draft){
                 .verdict = POSTURE_FAIL,
                 .observed = observed.ptr,
                 .expected = "no user id is 0",
                 .reason = ids->effective == 0
-                    ? "the process runs as root"
-                    : "the process can become root again",
+                              ? "the process runs as root"
+                              : "the process can become root again",
             });
-    else if (!ids->contradicted)
+    } else if (!ids->contradicted) {
         judge_pass(j, observed.ptr);
+    }
 }
 
 struct surplus {
@@ -92,9 +94,11 @@ static void fail_capabilities(const struct judgement *j,
             .warn_only = harmless,
             .observed = observed->ptr,
             .expected = expected->ptr,
-            .reason = harmless
-                ? "inheritable capabilities matter only with file capabilities"
-                : "capabilities are held that the allowlist does not have",
+            .reason =
+                harmless
+                    ? "inheritable capabilities matter only with file "
+                      "capabilities"
+                    : "capabilities are held that the allowlist does not have",
         });
 }
 
@@ -118,11 +122,10 @@ void judge_capabilities(const struct judgement *j)
     text_add_str(&expected, "at most [");
     capability_add_set(&expected, j->policy->capabilities);
     text_add_str(&expected, "]");
-    add_surplus(&observed,
-        (struct surplus){"effective", caps->effective & surplus});
-    add_surplus(&observed,
-        (struct surplus){"permitted",
-            caps->permitted & surplus & ~caps->effective});
+    add_surplus(
+        &observed, (struct surplus){"effective", caps->effective & surplus});
+    add_surplus(&observed, (struct surplus){"permitted",
+                               caps->permitted & surplus & ~caps->effective});
     add_surplus(
         &observed, (struct surplus){"ambient", caps->ambient & surplus});
     if (caps->contradicted)

@@ -24,12 +24,13 @@ static void add_unix(struct text *t, const struct fact_socket *s)
     size_t start = offsetof(struct sockaddr_un, sun_path);
     size_t len = s->addr_len > start ? s->addr_len - start : 0;
 
-    if (len == 0)
+    if (len == 0) {
         text_add_str(t, "unnamed");
-    else if (un->sun_path[0] == '\0')
+    } else if (un->sun_path[0] == '\0') {
         text_addf(t, "@%.*s", (int)(len - 1), un->sun_path + 1);
-    else
+    } else {
         text_addf(t, "%.*s", (int)strnlen(un->sun_path, len), un->sun_path);
+    }
 }
 
 static void add_address(struct text *t, const struct sockaddr_storage *addr)
@@ -51,17 +52,18 @@ static void add_address(struct text *t, const struct sockaddr_storage *addr)
 static void describe(struct text *t, const struct fact_socket *s)
 {
     text_addf(t, "descriptor %d: %s ", s->fd, protocol_name(s));
-    if (s->addr.ss_family == AF_UNIX)
+    if (s->addr.ss_family == AF_UNIX) {
         add_unix(t, s);
-    else
+    } else {
         add_address(t, &s->addr);
+    }
 }
 
 static uint16_t port_of(const struct sockaddr_storage *addr)
 {
     return addr->ss_family == AF_INET
-        ? ((const struct sockaddr_in *)addr)->sin_port
-        : ((const struct sockaddr_in6 *)addr)->sin6_port;
+               ? ((const struct sockaddr_in *)addr)->sin_port
+               : ((const struct sockaddr_in6 *)addr)->sin6_port;
 }
 
 static bool same_host(
@@ -69,9 +71,10 @@ static bool same_host(
 {
     if (a->ss_family != b->ss_family)
         return false;
-    if (a->ss_family == AF_INET)
+    if (a->ss_family == AF_INET) {
         return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-            ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+               ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+    }
     return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
                &((const struct sockaddr_in6 *)b)->sin6_addr,
                sizeof(struct in6_addr)) == 0;
@@ -80,9 +83,10 @@ static bool same_host(
 /* Every address: [::] for both families, or 0.0.0.0 where IPv6 is missing. */
 static bool is_any(const struct sockaddr_storage *addr)
 {
-    if (addr->ss_family == AF_INET)
+    if (addr->ss_family == AF_INET) {
         return ((const struct sockaddr_in *)addr)->sin_addr.s_addr ==
-            htonl(INADDR_ANY);
+               htonl(INADDR_ANY);
+    }
     return IN6_IS_ADDR_UNSPECIFIED(
         &((const struct sockaddr_in6 *)addr)->sin6_addr);
 }
@@ -112,9 +116,10 @@ static void add_expected(const struct judgement *j, struct text *t)
 {
     if (j->policy->listener_count == 0)
         text_add_str(t, "no listening socket");
-    for (size_t i = 0; i < j->policy->listener_count; i++)
+    for (size_t i = 0; i < j->policy->listener_count; i++) {
         text_addf(t, "%s%s (%s)", i == 0 ? "" : ", ",
             j->policy->listeners[i].address, j->policy->listeners[i].label);
+    }
 }
 
 static void add_surplus(const struct judgement *j, const struct fact_socket *s)
@@ -126,19 +131,20 @@ static void add_surplus(const struct judgement *j, const struct fact_socket *s)
     bool boot = j->report->phase == POSTURE_PHASE_BOOT;
 
     describe(&observed, s);
-    if (boot)
+    if (boot) {
         text_add_str(&expected, "no listening socket before any is opened");
-    else
+    } else {
         add_expected(j, &expected);
+    }
     report_add(j->report, j->row,
         &(struct report_draft){
             .verdict = POSTURE_FAIL,
             .object = observed.ptr,
             .observed = observed.ptr,
             .expected = expected.ptr,
-            .reason = boot
-                ? "a listening socket was inherited"
-                : "the process holds a listening socket that nobody asked for",
+            .reason = boot ? "a listening socket was inherited"
+                           : "the process holds a listening socket that nobody "
+                             "asked for",
         });
 }
 
@@ -170,9 +176,10 @@ static bool judge_bound(const struct judgement *j)
         bool found = false;
 
         if (host_port_parse(span_str(j->policy->listeners[i].address), &want) ==
-            HOST_PORT_OK)
+            HOST_PORT_OK) {
             for (size_t k = 0; k < sockets->count; k++)
                 found |= matches(&sockets->list[k], &want);
+        }
         if (!found)
             add_missing(j, &j->policy->listeners[i]);
         fine &= found;

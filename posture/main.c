@@ -22,7 +22,8 @@ static const char help[] =
     "\n"
     "  check            check and print every invariant with its verdict\n"
     "    --format=F       text, json or logfmt (default text)\n"
-    "    --production     refuse what is insecure, as POSTURE_PRODUCTION=1 does\n"
+    "    --production     refuse what is insecure, as POSTURE_PRODUCTION=1 "
+    "does\n"
     "    --cert-cache DIR             the directory of certificates and keys\n"
     "    --allow-capability NAME      beside those allowed so far\n"
     "    --expect-listener HOST:PORT  a socket that may be held listening\n"
@@ -49,25 +50,28 @@ static int usage_error(const char *what, const char *word)
 
 static int set_format(struct options *o, const char *value)
 {
-    static const char *const names[] = {
-        [FORMAT_TEXT] = "text", [FORMAT_JSON] = "json", [FORMAT_LOGFMT] = "logfmt"};
+    static const char *const names[] = {[FORMAT_TEXT] = "text",
+        [FORMAT_JSON] = "json",
+        [FORMAT_LOGFMT] = "logfmt"};
 
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
         if (strcmp(value, names[i]) == 0) {
             o->format = (enum format)i;
             return 0;
         }
+    }
     return usage_error("unknown format", value);
 }
 
 static int set_phase(struct options *o, const char *value)
 {
-    if (strcmp(value, "boot") == 0)
+    if (strcmp(value, "boot") == 0) {
         o->phase = POSTURE_PHASE_BOOT;
-    else if (strcmp(value, "bound") == 0)
+    } else if (strcmp(value, "bound") == 0) {
         o->phase = POSTURE_PHASE_BOUND;
-    else
+    } else {
         return usage_error("unknown phase", value);
+    }
     return 0;
 }
 
@@ -92,8 +96,8 @@ static int expect_listener(struct options *o, const char *value)
 {
     return posture_policy_expect_listener(
                o->policy, value, "--expect-listener") == 0
-        ? 0
-        : EXIT_INTERNAL;
+               ? 0
+               : EXIT_INTERNAL;
 }
 
 static const struct {
@@ -135,7 +139,7 @@ static int parse_one(struct options *o, int argc, char *argv[], int *at)
 static bool use_colour(void)
 {
     return isatty(STDOUT_FILENO) == 1 &&
-        getenv("NO_COLOR") == NULL; /* NOLINT(concurrency-mt-unsafe) */
+           getenv("NO_COLOR") == NULL; /* NOLINT(concurrency-mt-unsafe) */
 }
 
 /* Text for a terminal: nothing in it but printable ASCII. */
@@ -156,14 +160,15 @@ static void print_line(const char *name, const char *text)
 
 static void print_finding(const struct posture_finding *f, bool colour)
 {
-    static const char *const words[] = {
-        [POSTURE_ACTION_NONE] = "", [POSTURE_ACTION_WARN] = "WARN",
+    static const char *const words[] = {[POSTURE_ACTION_NONE] = "",
+        [POSTURE_ACTION_WARN] = "WARN",
         [POSTURE_ACTION_REFUSE] = "REFUSE"};
     static const char *const colours[] = {[POSTURE_ACTION_NONE] = "\033[32m",
-        [POSTURE_ACTION_WARN] = "\033[33m", [POSTURE_ACTION_REFUSE] = "\033[31m"};
+        [POSTURE_ACTION_WARN] = "\033[33m",
+        [POSTURE_ACTION_REFUSE] = "\033[31m"};
     const char *word = f->action == POSTURE_ACTION_NONE
-        ? posture_verdict_name(f->verdict)
-        : words[f->action];
+                           ? posture_verdict_name(f->verdict)
+                           : words[f->action];
 
     (void)printf("%s%-14s%s %-19s", colour ? colours[f->action] : "", word,
         colour ? "\033[0m" : "", f->id);
@@ -189,13 +194,14 @@ static void print_text(const struct posture_report *report)
 
     if (notice != NULL)
         (void)printf("%s\n", notice);
-    for (int action = POSTURE_ACTION_REFUSE; action >= 0; action--)
+    for (int action = POSTURE_ACTION_REFUSE; action >= 0; action--) {
         for (size_t i = 0; i < posture_report_count(report); i++) {
             const struct posture_finding *f = posture_report_finding(report, i);
 
             if ((int)f->action == action)
                 print_finding(f, colour);
         }
+    }
     (void)printf("%s mode on %s: %zu refused, %zu warned, %zu fine\n",
         posture_mode_name(posture_report_mode(report)),
         posture_platform_name(posture_report_platform(report)),
@@ -220,7 +226,7 @@ static int print_json(const struct posture_report *report)
 static void print_logfmt(const struct posture_report *report)
 {
     for (size_t i = 0; i < posture_report_count(report); i++) {
-        char line[4000];
+        char line[3000];
 
         (void)posture_finding_logfmt(
             posture_report_finding(report, i), line, sizeof(line));
@@ -259,7 +265,8 @@ static int parse_and_check(struct options *o, int argc, char *argv[])
         status = parse_one(o, argc, argv, &at);
     if (status != 0)
         return status;
-    if (posture_policy_set_mode_variable(o->policy, "POSTURE_PRODUCTION") != 0 ||
+    if (posture_policy_set_mode_variable(o->policy, "POSTURE_PRODUCTION") !=
+            0 ||
         posture_check(o->policy, o->phase, 0, &report) != 0)
         return EXIT_INTERNAL;
     status = print_report(o, report);
@@ -300,18 +307,23 @@ static int cmd_explain(int argc, char *argv[])
     const struct posture_invariant *row =
         argc == 1 ? posture_invariant_find(argv[0]) : NULL;
 
-    if (argc != 1)
-        return usage_error("explain takes one invariant", "posture list names them");
-    if (row == NULL)
-        return usage_error("unknown invariant; posture list names them", argv[0]);
+    if (argc != 1) {
+        return usage_error(
+            "explain takes one invariant", "posture list names them");
+    }
+    if (row == NULL) {
+        return usage_error(
+            "unknown invariant; posture list names them", argv[0]);
+    }
     (void)printf("%s (%s)\n\nrule    %s\nwhy     %s\n", row->id, row->sentinel,
         row->rule, row->why);
     if (row->impact[0] != '\0')
         (void)printf("impact  %s\n", row->impact);
     (void)puts("\nfix");
-    for (int i = 0; i < POSTURE_PLATFORM_COUNT; i++)
+    for (int i = 0; i < POSTURE_PLATFORM_COUNT; i++) {
         (void)printf("  %-11s %s\n",
             posture_platform_name((enum posture_platform)i), row->fix[i]);
+    }
     return 0;
 }
 
@@ -338,8 +350,9 @@ int main(int argc, char *argv[])
         (void)puts(posture_version());
         return 0;
     }
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);
+    }
     return usage_error("unknown command", argv[1]);
 }

@@ -84,8 +84,8 @@ int posture_policy_add_variable(
 int posture_policy_add_problem(
     struct posture_policy *policy, const struct posture_problem *problem)
 {
-    struct posture_problem *grown = arena_grow(&policy->arena,
-        policy->problems, policy->problem_count, sizeof(*grown));
+    struct posture_problem *grown = arena_grow(&policy->arena, policy->problems,
+        policy->problem_count, sizeof(*grown));
 
     if (grown == NULL)
         return -ENOMEM;
@@ -133,8 +133,8 @@ int posture_policy_expect_listener(
     return outcome(policy);
 }
 
-int posture_policy_set_single_instance(struct posture_policy *policy,
-    const char *variable, const char *lock_path)
+int posture_policy_set_single_instance(
+    struct posture_policy *policy, const char *variable, const char *lock_path)
 {
     policy->single_instance = true;
     policy->single_instance_variable = keep(policy, variable);

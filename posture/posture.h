@@ -145,8 +145,8 @@ POSTURE_API int posture_policy_set_plaintext_listener(
 
 /* A socket that this process is about to hold listening.  address is
  * "host:port" as host_port.h takes it; label says which option asked for it. */
-POSTURE_API int posture_policy_expect_listener(struct posture_policy *policy,
-    const char *address, const char *label);
+POSTURE_API int posture_policy_expect_listener(
+    struct posture_policy *policy, const char *address, const char *label);
 
 /*
  * Single instance: the variable by which the operator asserts it ("1"); a
@@ -168,7 +168,8 @@ POSTURE_API void posture_policy_set_shared_backend(
  * a report that the caller frees, whatever the verdicts are.
  */
 POSTURE_API int posture_check(const struct posture_policy *policy,
-    enum posture_phase phase, unsigned flags, struct posture_report **ret_report);
+    enum posture_phase phase, unsigned flags,
+    struct posture_report **ret_report);
 POSTURE_API void posture_report_free(struct posture_report *report);
 
 /* ---- report ---- */
@@ -179,18 +180,18 @@ POSTURE_API void posture_report_free(struct posture_report *report);
  * the report and are never NULL.
  */
 struct posture_finding {
-    const char *id;        /* "running-as-root" */
-    const char *sentinel;  /* "ErrRunningAsRoot" */
+    const char *id;       /* "running-as-root" */
+    const char *sentinel; /* "ErrRunningAsRoot" */
     enum posture_error error;
     enum posture_verdict verdict;
     enum posture_action action;
-    int error_number;      /* errno behind POSTURE_UNKNOWN, or 0 */
-    const char *object;    /* variable, flag, path, address; may be "" */
+    int error_number;   /* errno behind POSTURE_UNKNOWN, or 0 */
+    const char *object; /* variable, flag, path, address; may be "" */
     const char *observed;
     const char *expected;
-    const char *reason;    /* one sentence; "" on a pass */
-    const char *fix;       /* to paste, for the detected platform; "" on a pass */
-    const char *impact;    /* what the fix may break; may be "" */
+    const char *reason; /* one sentence; "" on a pass */
+    const char *fix;    /* to paste, for the detected platform; "" on a pass */
+    const char *impact; /* what the fix may break; may be "" */
 };
 
 /* The mode that was in force, after reading the mode variable. */

@@ -76,7 +76,8 @@ static void parse_line(struct span line, struct proc_status *ret)
         [PROC_STATUS_CAP_BOUNDING] = "CapBnd",
         [PROC_STATUS_CAP_AMBIENT] = "CapAmb",
     };
-    const uint8_t *colon = line.len == 0 ? NULL : memchr(line.ptr, ':', line.len);
+    const uint8_t *colon =
+        line.len == 0 ? NULL : memchr(line.ptr, ':', line.len);
 
     if (colon == NULL)
         return;
@@ -84,18 +85,20 @@ static void parse_line(struct span line, struct proc_status *ret)
     struct span key = span_of(line.ptr, (size_t)(colon - line.ptr));
     struct span value = span_from(line, key.len + 1);
 
-    if (span_eq(key, span_str("Uid")))
+    if (span_eq(key, span_str("Uid"))) {
         parse_ids(value, &ret->uid_known, ret->uid);
-    else if (span_eq(key, span_str("Gid")))
+    } else if (span_eq(key, span_str("Gid"))) {
         parse_ids(value, &ret->gid_known, ret->gid);
-    else if (span_eq(key, span_str("NoNewPrivs")))
+    } else if (span_eq(key, span_str("NoNewPrivs"))) {
         parse_number(value, &ret->no_new_privs_known, &ret->no_new_privs);
-    else if (span_eq(key, span_str("TracerPid")))
+    } else if (span_eq(key, span_str("TracerPid"))) {
         parse_number(value, &ret->tracer_known, &ret->tracer_pid);
-    else
-        for (size_t i = 0; i < PROC_STATUS_SETS; i++)
+    } else {
+        for (size_t i = 0; i < PROC_STATUS_SETS; i++) {
             if (span_eq(key, span_str(sets[i])))
                 parse_set(value, &ret->cap_known[i], &ret->cap[i]);
+        }
+    }
 }
 
 void proc_status_parse(struct span in, struct proc_status *ret)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/logfmt.h"
+#include "base/utf8.h"
 
 static const char *const platforms[POSTURE_PLATFORM_COUNT] = {
     [POSTURE_PLATFORM_BARE] = "bare",
@@ -69,6 +70,14 @@ static void put_char(struct sink *s, char c)
     s->need++;
 }
 
+static struct sink sink_over(char *buf, size_t size)
+{
+    struct sink s = {.size = size};
+
+    s.buf = buf;
+    return s;
+}
+
 static void put(struct sink *s, const char *text)
 {
     for (; *text != '\0'; text++)
@@ -87,7 +96,7 @@ size_t posture_finding_logfmt(
 {
     char line[3800];
     struct text t = text_over(line, sizeof(line));
-    struct sink s = {.buf = buf, .size = size};
+    struct sink s = sink_over(buf, size);
     const struct {
         const char *key;
         const char *value;
@@ -104,34 +113,50 @@ size_t posture_finding_logfmt(
         {"impact", f->impact},
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         if (fields[i].value[0] != '\0')
             logfmt_add(&t, fields[i].key, span_str(fields[i].value));
+    }
     put(&s, line);
     return finish(&s);
 }
 
-/* RFC 8259 section 7; bytes that are no text of ours become U+FFFD. */
-static void put_json_text(struct sink *s, const char *text)
+static void put_json_ascii(struct sink *s, char c)
 {
     static const char hex[] = "0123456789abcdef";
 
-    put_char(s, '"');
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
+    if (c == '"' || c == '\\') {
+        put_char(s, '\\');
+        put_char(s, c);
+    } else if (c < 0x20 || c == 0x7f) {
+        put(s, "\\u00");
+        put_char(s, hex[c >> 4]);
+        put_char(s, hex[c & 0xf]);
+    } else {
+        put_char(s, c);
+    }
+}
 
-        if (c == '"' || c == '\\') {
-            put_char(s, '\\');
-            put_char(s, *text);
-        } else if (c >= 0x80) {
+/* RFC 8259 section 7; bytes that are no UTF-8 become U+FFFD. */
+static void put_json_text(struct sink *s, const char *text)
+{
+    struct span left = span_str(text);
+
+    put_char(s, '"');
+    while (left.len > 0) {
+        uint32_t code = 0;
+        size_t len = utf8_next(left, &code);
+
+        if (len == 0) {
             put(s, "\\ufffd");
-        } else if (c < 0x20 || c == 0x7f) {
-            put(s, "\\u00");
-            put_char(s, hex[c >> 4]);
-            put_char(s, hex[c & 0xf]);
+            len = 1;
+        } else if (len == 1) {
+            put_json_ascii(s, (char)left.ptr[0]);
         } else {
-            put_char(s, *text);
+            for (size_t i = 0; i < len; i++)
+                put_char(s, (char)left.ptr[i]);
         }
+        left = span_from(left, len);
     }
     put_char(s, '"');
 }
@@ -175,7 +200,7 @@ static void put_finding(struct sink *s, const struct posture_finding *f)
 size_t posture_report_json(
     const struct posture_report *report, char *buf, size_t size)
 {
-    struct sink s = {.buf = buf, .size = size};
+    struct sink s = sink_over(buf, size);
 
     put_number(&s, "{", "schema", 1);
     put_member(&s, ",", "tool", "posture");
@@ -195,10 +220,10 @@ size_t posture_report_json(
     put(&s, "]");
     put_number(&s, ",\"counts\":{", "refuse",
         posture_report_actions(report, POSTURE_ACTION_REFUSE));
-    put_number(&s, ",", "warn",
-        posture_report_actions(report, POSTURE_ACTION_WARN));
-    put_number(&s, ",", "none",
-        posture_report_actions(report, POSTURE_ACTION_NONE));
+    put_number(
+        &s, ",", "warn", posture_report_actions(report, POSTURE_ACTION_WARN));
+    put_number(
+        &s, ",", "none", posture_report_actions(report, POSTURE_ACTION_NONE));
     put(&s, "}}");
     return finish(&s);
 }

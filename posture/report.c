@@ -26,10 +26,11 @@ static enum posture_action action_of(const struct posture_report *report,
 {
     enum posture_action action = POSTURE_ACTION_NONE;
 
-    if (draft->verdict == POSTURE_FAIL)
+    if (draft->verdict == POSTURE_FAIL) {
         action = row->action[report->mode];
-    else if (draft->verdict == POSTURE_UNKNOWN)
+    } else if (draft->verdict == POSTURE_UNKNOWN) {
         action = row->on_unknown[report->mode];
+    }
     if (draft->warn_only && action == POSTURE_ACTION_REFUSE)
         action = POSTURE_ACTION_WARN;
     return action;
@@ -67,20 +68,22 @@ void report_add(struct posture_report *report,
     const struct posture_invariant *row, const struct report_draft *draft)
 {
     enum posture_action action = action_of(report, row, draft);
-    const char *fix = draft->fix == NULL ? row->fix[report->platform]
-                                         : draft->fix;
-    const char *texts[TEXTS] = {or_empty(draft->object),
-        or_empty(draft->observed), or_empty(draft->expected),
-        or_empty(draft->reason), action == POSTURE_ACTION_NONE ? "" : fix,
-        action == POSTURE_ACTION_NONE ? "" : row->impact};
+    const char *fix =
+        draft->fix == NULL ? row->fix[report->platform] : draft->fix;
     const char *copies[TEXTS] = {NULL};
     char *block = NULL;
 
     if (report->stopped || report->no_memory ||
         report->count == REPORT_FINDINGS_MAX)
         return;
-    if (report->count < report->cap || grow(report))
+    if (report->count < report->cap || grow(report)) {
+        const char *texts[TEXTS] = {or_empty(draft->object),
+            or_empty(draft->observed), or_empty(draft->expected),
+            or_empty(draft->reason), action == POSTURE_ACTION_NONE ? "" : fix,
+            action == POSTURE_ACTION_NONE ? "" : row->impact};
+
         block = copy_texts(texts, copies);
+    }
     if (block == NULL) {
         report->no_memory = true;
         return;
@@ -101,7 +104,7 @@ void report_add(struct posture_report *report,
         .impact = copies[5],
     };
     report->stopped = (report->flags & POSTURE_STOP_AT_FIRST) != 0 &&
-        action == POSTURE_ACTION_REFUSE;
+                      action == POSTURE_ACTION_REFUSE;
 }
 
 void posture_report_free(struct posture_report *report)
@@ -130,9 +133,10 @@ enum posture_action posture_report_action(const struct posture_report *report)
 {
     enum posture_action strictest = POSTURE_ACTION_NONE;
 
-    for (size_t i = 0; i < report->count; i++)
+    for (size_t i = 0; i < report->count; i++) {
         if (report->findings[i].action > strictest)
             strictest = report->findings[i].action;
+    }
     return strictest;
 }
 
@@ -160,10 +164,11 @@ size_t posture_report_actions(
 bool posture_report_has(
     const struct posture_report *report, enum posture_error error)
 {
-    for (size_t i = 0; i < report->count; i++)
+    for (size_t i = 0; i < report->count; i++) {
         if (report->findings[i].error == error &&
             report->findings[i].verdict == POSTURE_FAIL)
             return true;
+    }
     return false;
 }
 

@@ -60,11 +60,12 @@ static void log_push(void)
 {
     /* Nothing else runs yet. */
     if (getenv(CONFIG_FCM_CREDENTIALS) == NULL) /* NOLINT */
-        log_write(LOG_INFO, "push off: " CONFIG_FCM_CREDENTIALS " unset", NULL,
-            0);
-    else
+        log_write(
+            LOG_INFO, "push off: " CONFIG_FCM_CREDENTIALS " unset", NULL, 0);
+    else {
         LOG(LOG_WARN, "push off: sending is not in this build",
             LOG_TEXT(LOG_ENV_VAR, CONFIG_FCM_CREDENTIALS));
+    }
 }
 
 static int serve(const struct startup *startup, struct relay *relay)

@@ -1,14 +1,12 @@
 #!/usr/bin/env python3
-"""Per object: no mutable global data, and exported names carry the module's
-or the folder's name: src/wire/ws_frame.c exports ws_frame_*, posture/policy.c
-policy_* or posture_*.  usage: lint_symbols.py BUILD_DIR"""
+"""Per object: no mutable global data, and exported names carry the module's,
+its family's or the folder's name: src/wire/ws_frame.c exports ws_frame_* or
+ws_*, posture/policy.c policy_* or posture_*.  usage: lint_symbols.py BUILD_DIR"""
 import json
 import pathlib
 import subprocess
 import sys
 
-# A pair of names that share one file, each with its reason.
-ALSO = {"ws_message": ("ws_close_",), "text": ("text_",)}
 build = pathlib.Path(sys.argv[1])
 bad = 0
 
@@ -24,7 +22,7 @@ for entry in json.loads((build / "compile_commands.json").read_text()):
     obj = build / entry["output"]
     if not obj.exists() or src.parent.parts[-1] in ("tests", "fuzz") or {"tests", "fuzz"} & set(src.parts):
         continue
-    prefixes = (src.stem + "_", src.parent.name + "_", *ALSO.get(src.stem, ()))
+    prefixes = (src.stem.split("_")[0] + "_", src.parent.name + "_")
     table = subprocess.run(["objdump", "-t", obj], capture_output=True, text=True).stdout
     for line in table.splitlines():
         if "\t" not in line or len(line.split()) < 5:

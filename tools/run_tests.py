@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run every suite of a build and print one line of true totals.
 
-usage: run_tests.py --build DIR [PYTEST ARGUMENT...]
+usage: run_tests.py --build DIR --portable DIR [PYTEST ARGUMENT...]
 
 Unit tests are meson's (each case counted), end-to-end tests are pytest's.
 Those that need root run through sudo when we are not root and may use it.
@@ -50,11 +50,12 @@ def run_unit(build, totals):
         totals.failed += 1  # a test died without a failed case
 
 
-def run_end_to_end(build, totals, extra):
+def run_end_to_end(build, portable, totals, extra):
     print("== end-to-end tests", flush=True)
     env = {
         "RELAY_BIN": str(build / "src" / "pyrycode-relay"),
         "POSTURE_BIN": str(build / "posture" / "posture"),
+        "PORTABLE_RELAY_BIN": str(portable / "src" / "pyrycode-relay"),
         "WIRE_DRIVER": str(build / "tests" / "wire" / "wire_driver"),
         "BUILD_DIR": str(build),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -76,11 +77,12 @@ def run_end_to_end(build, totals, extra):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True, type=pathlib.Path)
+    parser.add_argument("--portable", required=True, type=pathlib.Path)
     args, extra = parser.parse_known_args()
     build = args.build.resolve()
     totals = Totals()
     run_unit(build, totals)
-    run_end_to_end(build, totals, extra)
+    run_end_to_end(build, args.portable.resolve(), totals, extra)
     print(totals.line())
     return 1 if totals.failed or not totals.passed else 0
 

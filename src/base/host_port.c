@@ -64,15 +64,16 @@ enum host_port_status host_port_parse(struct span text, struct host_port *ret)
     hp.port = (uint16_t)port;
 
     struct span host = span_of(text.ptr, colon - 1);
-    bool bracketed = host.len >= 2 && host.ptr[0] == '[' &&
-        host.ptr[host.len - 1] == ']';
+    bool bracketed =
+        host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
 
     if (bracketed)
         host = span_of(host.ptr + 1, host.len - 2);
-    if (host.len == 0 && !bracketed)
+    if (host.len == 0 && !bracketed) {
         set_any(&hp);
-    else if (!parse_host(host, bracketed, &hp))
+    } else if (!parse_host(host, bracketed, &hp)) {
         return HOST_PORT_BAD_HOST;
+    }
     *ret = hp;
     return HOST_PORT_OK;
 }

@@ -15,9 +15,9 @@
 
 enum host_port_status {
     HOST_PORT_OK,
-    HOST_PORT_NO_COLON,   /* no ":port" at the end */
-    HOST_PORT_BAD_HOST,   /* not an IP literal */
-    HOST_PORT_BAD_PORT,   /* not a number from 1 to 65535 */
+    HOST_PORT_NO_COLON, /* no ":port" at the end */
+    HOST_PORT_BAD_HOST, /* not an IP literal */
+    HOST_PORT_BAD_PORT, /* not a number from 1 to 65535 */
 };
 
 struct host_port {

@@ -2,42 +2,35 @@
 
 #include <stdint.h>
 
-/*
- * The length of the printable character at the start of in, 0 if there is
- * none: ASCII 0x20 to 0x7e, or well-formed UTF-8 (RFC 3629) that is not a
- * control, a line or paragraph separator, a direction mark, a surrogate or a
- * byte order mark.
- */
+#include "base/attr.h"
+#include "base/utf8.h"
+
+/* Controls, the soft hyphen, surrogates, and what changes a line's direction
+ * or is not seen. */
+static const struct {
+    uint32_t first;
+    uint32_t last;
+} unprintable[] = {
+    {0x0000, 0x001f},
+    {0x007f, 0x00a0},
+    {0x00ad, 0x00ad},
+    {0x200b, 0x200f},
+    {0x2028, 0x202f},
+    {0x2060, 0x206f},
+    {0xfeff, 0xfeff},
+};
+
+/* The length of the printable character at the start of in, 0 if there is
+ * none. */
 static size_t printable(struct span in)
 {
-    const uint8_t *p = in.ptr;
-    uint8_t lead = p[0];
+    uint32_t code = 0;
+    size_t len = utf8_next(in, &code);
 
-    if (lead >= 0x20 && lead < 0x7f)
-        return 1;
-
-    size_t len = lead >= 0xf0 && lead <= 0xf4 ? 4
-        : lead >= 0xe0 && lead < 0xf0         ? 3
-        : lead >= 0xc2 && lead < 0xe0         ? 2
-                                              : 0;
-    if (len == 0 || len > in.len)
-        return 0;
-
-    uint32_t code = lead & (0x7fU >> len);
-
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
+    for (size_t i = 0; i < ARRAY_LEN(unprintable); i++) {
+        if (code >= unprintable[i].first && code <= unprintable[i].last)
             return 0;
-        code = code << 6 | (p[i] & 0x3fU);
     }
-    if ((len == 3 && code < 0x800) || (len == 4 && code < 0x10000))
-        return 0;
-    if (code < 0xa1 || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-        return 0;
-    if ((code >= 0x200b && code <= 0x200f) ||
-        (code >= 0x2028 && code <= 0x202f) ||
-        (code >= 0x2060 && code <= 0x206f) || code == 0xfeff || code == 0xad)
-        return 0;
     return len;
 }
 

@@ -66,6 +66,26 @@ static void refuse_one(struct listener *l, int error)
     l->exhausted(l, -error);
 }
 
+/* False when there is nothing more to take. */
+static bool accept_one(struct listener *l)
+{
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
+    socklen_t peer_len = sizeof(peer);
+    int fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len,
+        SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0 && is_exhausted(errno)) {
+        refuse_one(l, errno);
+        return false;
+    }
+    if (fd < 0) /* else that connection ended before we took it */
+        return errno != EAGAIN;
+    IGNORE(
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0, "slower, not wrong");
+    l->accept(l, fd, &peer);
+    return true;
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = poll->data;
@@ -73,22 +93,8 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPT_MAX && l->fd >= 0; i++) {
-        struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-        socklen_t peer_len = sizeof(peer);
-        int fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len,
-            SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd >= 0) {
-            IGNORE(set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0,
-                "slower, not wrong");
-            l->accept(l, fd, &peer);
-        } else if (is_exhausted(errno)) {
-            refuse_one(l, errno);
+        if (!accept_one(l))
             return;
-        } else if (errno == EAGAIN) {
-            return;
-        }
-        /* else: that connection ended before we took it */
     }
 }
 

@@ -42,19 +42,20 @@ void stream_want(struct stream *s, unsigned events)
         mask |= UV_READABLE;
     if (events & STREAM_WRITE)
         mask |= UV_WRITABLE;
-    if (mask == 0)
+    if (mask == 0) {
         (void)uv_poll_stop(&s->poll);
-    else
+    } else {
         (void)uv_poll_start(&s->poll, mask, on_poll);
+    }
 }
 
 ssize_t stream_read(struct stream *s, const struct iovec *to, int count)
 {
     ssize_t got = 0;
 
-    do
+    do {
         got = readv(s->fd, to, count);
-    while (got < 0 && errno == EINTR);
+    } while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }
 
@@ -62,9 +63,9 @@ ssize_t stream_write(struct stream *s, const void *bytes, size_t len)
 {
     ssize_t put = 0;
 
-    do
+    do {
         put = send(s->fd, bytes, len, MSG_NOSIGNAL);
-    while (put < 0 && errno == EINTR);
+    } while (put < 0 && errno == EINTR);
     return put < 0 ? -errno : put;
 }
 

@@ -76,10 +76,11 @@ static void advance_slot(
 
         unlink_timer(t);
         wheel->count--;
-        if (t->at_ms > now_ms)
+        if (t->at_ms > now_ms) {
             timer_set(wheel, t, t->at_ms);
-        else
+        } else {
             t->fn(t, now_ms);
+        }
     }
 }
 

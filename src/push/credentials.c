@@ -63,9 +63,9 @@ const char *credentials_check(const char *document)
 {
     json_t *object = json_loads(document, 0, NULL);
     bool valid = json_is_object(object) &&
-        strcmp(text_of(object, "type"), "service_account") == 0 &&
-        text_of(object, "client_email")[0] != '\0' &&
-        is_rsa_key(text_of(object, "private_key"));
+                 strcmp(text_of(object, "type"), "service_account") == 0 &&
+                 text_of(object, "client_email")[0] != '\0' &&
+                 is_rsa_key(text_of(object, "private_key"));
 
     json_decref(object);
     return valid ? NULL : not_a_key;

@@ -44,8 +44,8 @@ static const struct {
 };
 /* clang-format on */
 
-_Static_assert(
-    ARRAY_LEN(flags) == CONFIG_FLAG_COUNT, "every enum config_flag needs a row");
+_Static_assert(ARRAY_LEN(flags) == CONFIG_FLAG_COUNT,
+    "every enum config_flag needs a row");
 
 void config_help(FILE *out)
 {
@@ -70,24 +70,23 @@ void config_help(FILE *out)
         out);
 }
 
-static const char *const true_words[] = {
-    "1", "t", "T", "true", "TRUE", "True"};
+static const char *const true_words[] = {"1", "t", "T", "true", "TRUE", "True"};
 static const char *const false_words[] = {
     "0", "f", "F", "false", "FALSE", "False"};
 
 static bool is_among(const char *word, const char *const *words, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (strcmp(word, words[i]) == 0)
             return true;
+    }
     return false;
 }
 
 static bool set_bool(struct config *c, size_t flag, const char *value)
 {
     c->on[flag] = is_among(value, true_words, ARRAY_LEN(true_words));
-    return c->on[flag] ||
-        is_among(value, false_words, ARRAY_LEN(false_words));
+    return c->on[flag] || is_among(value, false_words, ARRAY_LEN(false_words));
 }
 
 /* An optional sign and decimal digits; whether the number makes sense is
@@ -116,8 +115,8 @@ static size_t find_flag(const char *name, size_t len)
 
     if (len == 1 && name[0] == 'h')
         return CONFIG_HELP;
-    while (i < CONFIG_FLAG_COUNT &&
-        (strlen(flags[i].name) != len || memcmp(flags[i].name, name, len) != 0))
+    while (i < CONFIG_FLAG_COUNT && (strlen(flags[i].name) != len ||
+                                        memcmp(flags[i].name, name, len) != 0))
         i++;
     return i;
 }
@@ -144,13 +143,14 @@ static bool parse_one(
     if (value == NULL && *at + 1 < argc)
         value = argv[++*at];
     if (value == NULL) {
-        (void)fprintf(err, "pyrycode-relay: --%s needs a value\n",
-            flags[flag].name);
+        (void)fprintf(
+            err, "pyrycode-relay: --%s needs a value\n", flags[flag].name);
         return false;
     }
     if (set_flag(c, flag, value))
         return true;
-    (void)fprintf(err, "pyrycode-relay: --%s: invalid value \"%.64s\": want %s\n",
+    (void)fprintf(err,
+        "pyrycode-relay: --%s: invalid value \"%.64s\": want %s\n",
         flags[flag].name, value,
         flags[flag].kind == KIND_BOOL ? "true or false" : "a number");
     return false;
@@ -165,14 +165,15 @@ static void set_defaults(struct config *c)
         c->text[i] = flags[i].initial;
     if (home == NULL || home[0] == '\0' ||
         !text_format(c->cert_cache, sizeof(c->cert_cache),
-            "%s/.pyrycode-relay/certs", home))
-        (void)text_format(c->cert_cache, sizeof(c->cert_cache),
-            ".pyrycode-relay/certs");
+            "%s/.pyrycode-relay/certs", home)) {
+        (void)text_format(
+            c->cert_cache, sizeof(c->cert_cache), ".pyrycode-relay/certs");
+    }
     c->text[CONFIG_CERT_CACHE] = c->cert_cache;
 }
 
-static void add_problem(
-    struct config *c, const struct config_problem *problem, const char *observed)
+static void add_problem(struct config *c, const struct config_problem *problem,
+    const char *observed)
 {
     struct config_problem *to = &c->problems[c->problem_count];
 
@@ -283,8 +284,9 @@ static void check_metrics(struct config *c)
         .err = "relay: metrics listener bind address must be a loopback IP "
                "literal",
         .expected = "a loopback IP literal and a port, or nothing",
-        .fix = "--metrics-listen=127.0.0.1:9090 or --metrics-listen=[::1]:9090; "
-               "--metrics-listen= turns metrics off",
+        .fix =
+            "--metrics-listen=127.0.0.1:9090 or --metrics-listen=[::1]:9090; "
+            "--metrics-listen= turns metrics off",
     };
 
     if (c->text[CONFIG_METRICS_LISTEN][0] == '\0')
@@ -312,11 +314,11 @@ static size_t default_cap(void)
 {
     struct rlimit limit;
     size_t cap = 1024;
+    const size_t spare = LIMIT_SPARE_DESCRIPTORS;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < INT_MAX)
         cap = (size_t)limit.rlim_max;
-    return cap > 2 * LIMIT_SPARE_DESCRIPTORS ? cap - LIMIT_SPARE_DESCRIPTORS
-                                             : LIMIT_SPARE_DESCRIPTORS;
+    return cap > 2 * spare ? cap - spare : spare;
 }
 
 enum config_outcome config_parse(

@@ -49,7 +49,7 @@ struct config {
     bool on[CONFIG_FLAG_COUNT];          /* boolean flags */
     bool given[CONFIG_FLAG_COUNT];       /* on the command line */
     size_t max_connections;
-    bool insecure; /* --insecure-listen decides the mode */
+    bool insecure;         /* --insecure-listen decides the mode */
     char cert_cache[1024]; /* the default of --cert-cache */
     struct config_problem problems[CONFIG_PROBLEMS_MAX];
     size_t problem_count;

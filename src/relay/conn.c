@@ -60,8 +60,8 @@ static void enter(struct conn *c, enum conn_state to)
     assert(states[c->state].next & TO(to));
     c->state = to;
     c->state_by = states[to].limit_ms == 0
-        ? 0
-        : worker_now_ms(worker_of(c)) + states[to].limit_ms;
+                      ? 0
+                      : worker_now_ms(worker_of(c)) + states[to].limit_ms;
     retime(c);
 }
 
@@ -96,7 +96,7 @@ bool conn_append(struct conn *c, struct span bytes, enum outbox_kind kind)
 static void set_interest(struct conn *c, bool write)
 {
     bool paused = c->state == CONN_OPEN && c->role == CONN_PHONE && c->listed &&
-        c->slot->paused;
+                  c->slot->paused;
     bool flooded = c->out.control_bytes > LIMIT_CONTROL_BYTES;
     unsigned events = write ? STREAM_WRITE : 0;
 
@@ -206,10 +206,11 @@ void conn_drop(struct conn *c)
     unmark(c);
     timer_cancel(&worker_of(c)->timers, &c->timer);
     stream_close(&c->stream);
-    if (c->prev != NULL)
+    if (c->prev != NULL) {
         c->prev->next = c->next;
-    else
+    } else {
         relay->conns = c->next;
+    }
     if (c->next != NULL)
         c->next->prev = c->prev;
     relay_conn_gone(relay, c);
@@ -328,7 +329,7 @@ static void on_ready(struct stream *s, unsigned events)
 
     if (events & STREAM_WRITE)
         conn_mark_dirty(c);
-    if (events & STREAM_READ)
+    if (events & STREAM_READ) {
         switch (c->state) {
         case CONN_HEAD:
             frames_read_head(c);
@@ -344,6 +345,7 @@ static void on_ready(struct stream *s, unsigned events)
         case CONN_DEAD:
             break;
         }
+    }
     conn_flush_dirty(relay);
 }
 

@@ -66,7 +66,7 @@ struct conn {
     uint8_t *partial;
     size_t partial_want;
     size_t partial_have;
-    struct ws_header frame; /* of the frame in progress */
+    struct ws_header frame;       /* of the frame in progress */
     uint8_t stash[WS_HEADER_MAX]; /* the start of a frame header */
     size_t stash_len;
 
@@ -93,7 +93,8 @@ NONNULL void conn_accept(struct relay *relay, int fd,
 
 /* Queue bytes as one item and have them written at the end of the round.
  * conn_append() returns false, and drops the connection, without memory. */
-NONNULL bool conn_append(struct conn *c, struct span bytes, enum outbox_kind kind);
+NONNULL bool conn_append(
+    struct conn *c, struct span bytes, enum outbox_kind kind);
 NONNULL void conn_mark_dirty(struct conn *c);
 /* Write what is queued on every connection that was marked. */
 NONNULL void conn_flush_dirty(struct relay *relay);

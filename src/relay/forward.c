@@ -2,13 +2,13 @@
 
 #include <assert.h>
 
+#include "base/utf8.h"
 #include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/relay.h"
 #include "relay/session.h"
 #include "wire/envelope.h"
 #include "wire/json.h"
-#include "wire/utf8.h"
 
 static struct span id_of(const struct conn *c)
 {
@@ -33,8 +33,7 @@ static bool is_bad_text(enum ws_opcode opcode, struct span payload)
 static void close_bad_text(struct conn *c)
 {
     session_ended(c, SESSION_LOST, ws_frame_text(WS_BAD_UTF8));
-    conn_close(
-        c, ws_frame_close_code(WS_BAD_UTF8), ws_frame_text(WS_BAD_UTF8));
+    conn_close(c, ws_frame_close_code(WS_BAD_UTF8), ws_frame_text(WS_BAD_UTF8));
 }
 
 /* ---- phone to binary ---- */
@@ -73,8 +72,8 @@ void forward_from_phone(
     header_len = ws_frame_encode(header, WS_TEXT, body_len);
     to = outbox_reserve(&binary->out, header_len + body_len);
     if (to == NULL) {
-        log_conn(LOG_INFO, "phone_forwarder_send_failed", phone,
-            "out of memory");
+        log_conn(
+            LOG_INFO, "phone_forwarder_send_failed", phone, "out of memory");
         session_expel(phone, 1000, "");
         return;
     }
@@ -84,12 +83,11 @@ void forward_from_phone(
     to += phone->prefix_len;
     memcpy(to, payload.ptr, payload.len);
     to[payload.len] = '}';
-    outbox_commit(&binary->out,
-        (struct outbox_item){
-            .len = header_len + body_len,
-            .from = phone->number,
-            .kind = OUTBOX_FRAME,
-        });
+    outbox_commit(&binary->out, (struct outbox_item){
+                                    .len = header_len + body_len,
+                                    .from = phone->number,
+                                    .kind = OUTBOX_FRAME,
+                                });
     conn_mark_dirty(binary);
 }
 
@@ -98,16 +96,16 @@ void forward_from_phone(
 static struct conn *find_phone(
     const struct slot *slot, const struct envelope *envelope)
 {
-    for (size_t i = 0; i < slot->phone_count; i++)
+    for (size_t i = 0; i < slot->phone_count; i++) {
         if (envelope_names(envelope, conn_name(slot->phones[i])))
             return slot->phones[i];
+    }
     return NULL;
 }
 
 static void enqueue_failed(struct conn *phone, const char *err)
 {
-    log_conn(
-        LOG_INFO, "binary_forwarder_phone_enqueue_failed", phone, err);
+    log_conn(LOG_INFO, "binary_forwarder_phone_enqueue_failed", phone, err);
 }
 
 /* Is there room for an item of that length in the phone's budget?  If not,
@@ -143,12 +141,11 @@ static bool deliver(struct conn *phone, const struct envelope *envelope)
     }
     memcpy(to, header, header_len);
     memcpy(to + header_len, frame.ptr, frame.len);
-    outbox_commit(&phone->out,
-        (struct outbox_item){
-            .len = header_len + frame.len,
-            .cost = frame.len + LIMIT_OUTBOX_ITEM,
-            .kind = OUTBOX_FRAME,
-        });
+    outbox_commit(&phone->out, (struct outbox_item){
+                                   .len = header_len + frame.len,
+                                   .cost = frame.len + LIMIT_OUTBOX_ITEM,
+                                   .kind = OUTBOX_FRAME,
+                               });
     conn_mark_dirty(phone);
     return true;
 }
@@ -168,12 +165,11 @@ static void direct_close(struct conn *phone, uint16_t code)
         return;
     }
     memcpy(to, frame, len);
-    outbox_commit(&phone->out,
-        (struct outbox_item){
-            .len = len,
-            .cost = LIMIT_OUTBOX_ITEM,
-            .kind = OUTBOX_CLOSE,
-        });
+    outbox_commit(&phone->out, (struct outbox_item){
+                                   .len = len,
+                                   .cost = LIMIT_OUTBOX_ITEM,
+                                   .kind = OUTBOX_CLOSE,
+                               });
     phone->leave_code = code;
     conn_mark_dirty(phone);
 }

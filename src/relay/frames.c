@@ -12,10 +12,11 @@
 static void violated(struct conn *c, enum ws_status status)
 {
     session_ended(c, SESSION_LOST, ws_frame_text(status));
-    if (c->state == CONN_OPEN)
+    if (c->state == CONN_OPEN) {
         conn_close(c, ws_frame_close_code(status), ws_frame_text(status));
-    else
+    } else {
         conn_drop(c);
+    }
 }
 
 static void lost(struct conn *c, const char *why)
@@ -48,7 +49,6 @@ static void on_ping(struct conn *c, struct span payload)
 static void on_close(struct conn *c, struct span payload)
 {
     struct ws_close close;
-    uint8_t frame[WS_CLOSE_FRAME_MAX];
     enum ws_status status = ws_close_decode(payload, &close);
 
     if (status != WS_OK) {
@@ -56,6 +56,7 @@ static void on_close(struct conn *c, struct span payload)
         return;
     }
     if (c->state == CONN_OPEN) {
+        uint8_t frame[WS_CLOSE_FRAME_MAX];
         size_t len = ws_close_encode(frame, close.code, span_of(NULL, 0));
 
         session_ended(c, close.code, "received close frame");
@@ -68,12 +69,13 @@ static void on_close(struct conn *c, struct span payload)
 
 static void on_control(struct conn *c, enum ws_opcode opcode, struct span in)
 {
-    if (opcode == WS_CLOSE)
+    if (opcode == WS_CLOSE) {
         on_close(c, in);
-    else if (opcode == WS_PING)
+    } else if (opcode == WS_PING) {
         on_ping(c, in);
-    else
+    } else {
         on_pong(c, in);
+    }
 }
 
 static bool is_control(const struct ws_header *header)
@@ -97,8 +99,8 @@ static bool keep_fragment(struct conn *c, struct span payload)
     return true;
 }
 
-static void on_data(struct conn *c, const struct ws_header *header,
-    struct span payload)
+static void on_data(
+    struct conn *c, const struct ws_header *header, struct span payload)
 {
     enum ws_opcode opcode = c->message.opcode;
     uint8_t *owned = NULL;
@@ -126,10 +128,11 @@ static void on_frame(
     if (c->state == CONN_CLOSING && header->opcode != WS_CLOSE)
         return;
     ws_frame_unmask(payload, len, header->mask, 0);
-    if (is_control(header))
+    if (is_control(header)) {
         on_control(c, header->opcode, span_of(payload, len));
-    else
+    } else {
         on_data(c, header, span_of(payload, len));
+    }
 }
 
 /* A header was decoded: may this frame come now?  False: the connection is
@@ -152,8 +155,7 @@ static bool admit(struct conn *c, const struct ws_header *header)
 static void start_message_clock(struct conn *c)
 {
     if (c->message_by == 0 && c->message.opcode != WS_CONT)
-        c->message_by =
-            worker_now_ms(&c->relay->worker) + LIMIT_MESSAGE_MS;
+        c->message_by = worker_now_ms(&c->relay->worker) + LIMIT_MESSAGE_MS;
 }
 
 /* Keep the start of a frame's payload. */
@@ -318,7 +320,7 @@ static bool may_be_complete(const uint8_t *bytes, size_t old, size_t len)
     if (old == 0 || len > LIMIT_HEAD_BYTES)
         return true;
     return memmem(bytes + from, len - from, "\n\r\n", 3) != NULL ||
-        memmem(bytes + from, len - from, "\n\n", 2) != NULL;
+           memmem(bytes + from, len - from, "\n\n", 2) != NULL;
 }
 
 void frames_read_head(struct conn *c)

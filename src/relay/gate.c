@@ -1,7 +1,7 @@
 #include "relay/gate.h"
 
+#include "base/utf8.h"
 #include "relay/limits.h"
-#include "wire/utf8.h"
 
 static const struct {
     const char *path;
@@ -15,9 +15,10 @@ static const struct {
 
 enum gate_route gate_route(const struct http_head *head)
 {
-    for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
         if (span_eq(head->path, span_str(routes[i].path)))
             return routes[i].route;
+    }
     return GATE_UNKNOWN;
 }
 
@@ -25,9 +26,10 @@ static struct span shortened(struct span value)
 {
     size_t len = value.len;
 
-    if (len > LIMIT_LOG_VALUE_BYTES)
+    if (len > LIMIT_LOG_VALUE_BYTES) {
         len = utf8_valid(value) ? utf8_floor(value, LIMIT_LOG_VALUE_BYTES)
                                 : LIMIT_LOG_VALUE_BYTES;
+    }
     return span_of(value.ptr, len);
 }
 
@@ -48,8 +50,7 @@ bool gate_admit(const struct http_head *head, enum gate_route route,
     *ret = (struct gate_admission){
         .server_id = id,
         .version = shortened(version),
-        .device_name =
-            shortened(http_head_get(head, "X-Pyrycode-Device-Name")),
+        .device_name = shortened(http_head_get(head, "X-Pyrycode-Device-Name")),
     };
     return true;
 }

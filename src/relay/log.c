@@ -39,8 +39,8 @@ static void add_time(struct text *line)
     long minutes = tm.tm_gmtoff / 60;
     long size = minutes < 0 ? -minutes : minutes;
 
-    text_addf(line, "%c%02ld:%02ld", minutes < 0 ? '-' : '+', size / 60,
-        size % 60);
+    text_addf(
+        line, "%c%02ld:%02ld", minutes < 0 ? '-' : '+', size / 60, size % 60);
 }
 
 size_t log_render(char buf[LOG_LINE_MAX], enum log_level level, const char *msg,
@@ -75,7 +75,7 @@ void log_write(enum log_level level, const char *msg,
 
 struct log_number log_number(int64_t value)
 {
-    struct log_number number;
+    struct log_number number = {{0}};
 
     (void)text_format(
         number.text, sizeof(number.text), "%lld", (long long)value);

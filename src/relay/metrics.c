@@ -36,10 +36,12 @@ static void add_family(struct text *out, const struct metrics *m, size_t family)
 
     text_addf(out, "# HELP " PREFIX "%s %s\n# TYPE " PREFIX "%s counter\n",
         name, families[family].help, name);
-    for (size_t i = 0; i < METRIC_COUNT; i++)
-        if (strncmp(series[i], name, len) == 0)
+    for (size_t i = 0; i < METRIC_COUNT; i++) {
+        if (strncmp(series[i], name, len) == 0) {
             text_addf(
                 out, PREFIX "%s %" PRIu64 "\n", series[i], m->counters[i]);
+        }
+    }
 }
 
 void metrics_render(const struct metrics *m,

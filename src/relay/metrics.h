@@ -55,7 +55,7 @@ enum metric {
 #define X(name, series) name,
     METRIC_LIST(X)
 #undef X
-    METRIC_COUNT
+        METRIC_COUNT
 };
 
 struct metrics {

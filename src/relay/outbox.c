@@ -163,8 +163,9 @@ void outbox_drop_unsent(struct outbox *o)
 
 bool outbox_holds(const struct outbox *o, uint32_t from)
 {
-    for (size_t i = 0; i < o->item_count; i++)
+    for (size_t i = 0; i < o->item_count; i++) {
         if (item_at(o, i)->from == from)
             return true;
+    }
     return false;
 }

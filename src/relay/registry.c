@@ -25,7 +25,7 @@ int registry_init(struct registry *r, struct timer_wheel *timers,
 
 void registry_done(struct registry *r)
 {
-    for (size_t i = 0; i < r->bucket_count && r->buckets != NULL; i++)
+    for (size_t i = 0; i < r->bucket_count && r->buckets != NULL; i++) {
         while (r->buckets[i] != NULL) {
             struct slot *slot = r->buckets[i];
 
@@ -33,6 +33,7 @@ void registry_done(struct registry *r)
             timer_cancel(r->timers, &slot->grace);
             free(slot);
         }
+    }
     free(r->buckets);
     r->buckets = NULL;
 }
@@ -65,7 +66,7 @@ static void grow(struct registry *r)
     bigger.buckets = calloc(bigger.bucket_count, sizeof(struct slot *));
     if (bigger.buckets == NULL)
         return;
-    for (size_t i = 0; i < r->bucket_count; i++)
+    for (size_t i = 0; i < r->bucket_count; i++) {
         while (r->buckets[i] != NULL) {
             struct slot *slot = r->buckets[i];
             struct slot **to = bucket_of(&bigger, registry_slot_id(slot));
@@ -74,6 +75,7 @@ static void grow(struct registry *r)
             slot->next = *to;
             *to = slot;
         }
+    }
     free(r->buckets);
     r->buckets = bigger.buckets;
     r->bucket_count = bigger.bucket_count;
@@ -186,5 +188,5 @@ void registry_leave(struct slot *slot, const struct conn *phone)
         slot->registry->phone_count--;
         return;
     }
-    assert(!"the phone is of another slot");
+    assert(false && "the phone is of another slot");
 }

@@ -13,12 +13,11 @@
 
 static struct relay *relay_of_drain(struct timer *t)
 {
-    return (
-        struct relay *)(void *)((char *)t - offsetof(struct relay, drain_timer));
+    return (struct relay *)(void *)((char *)t -
+                                    offsetof(struct relay, drain_timer));
 }
 
-static void on_grace_over(
-    void *owner, struct conn *const *phones, size_t count)
+static void on_grace_over(void *owner, struct conn *const *phones, size_t count)
 {
     struct relay *relay = owner;
 
@@ -86,7 +85,7 @@ bool relay_bind(struct relay *relay)
             relay->config->text[CONFIG_INSECURE_LISTEN], CONN_PUBLIC))
         return false;
     return metrics[0] == '\0' ||
-        bind_one(&relay->sockets[1], metrics, CONN_METRICS);
+           bind_one(&relay->sockets[1], metrics, CONN_METRICS);
 }
 
 static void on_accept(
@@ -108,7 +107,8 @@ static void on_exhausted(struct listener *l, int error)
         now_ms - relay->exhausted_logged_ms < 1000)
         return;
     relay->exhausted_logged_ms = now_ms;
-    LOG(LOG_WARN, "descriptors_exhausted", LOG_TEXT(LOG_ERR, uv_strerror(error)),
+    LOG(LOG_WARN, "descriptors_exhausted",
+        LOG_TEXT(LOG_ERR, uv_strerror(error)),
         LOG_TEXT(LOG_FIX, "raise RLIMIT_NOFILE or lower --max-connections"));
 }
 
@@ -186,9 +186,10 @@ static int start_listeners(struct relay *relay)
         l->owner = relay;
         l->accept = on_accept;
         l->exhausted = on_exhausted;
-        if (relay->sockets[i].surface == CONN_METRICS)
+        if (relay->sockets[i].surface == CONN_METRICS) {
             LOG(LOG_INFO, "starting metrics listener",
                 LOG_TEXT(LOG_LISTEN, relay->sockets[i].address));
+        }
         failed = listener_start(l, &relay->worker, relay->sockets[i].fd);
         if (failed != 0)
             return failed;

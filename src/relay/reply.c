@@ -52,10 +52,9 @@ void reply_send(struct conn *c, const struct reply *reply)
 
 void reply_error(struct conn *c, unsigned code, const char *extra)
 {
-    reply_send(c,
-        &(struct reply){
-            .code = code,
-            .extra = extra,
-            .body = span_str(statuses[status_index(code)].body),
-        });
+    reply_send(c, &(struct reply){
+                      .code = code,
+                      .extra = extra,
+                      .body = span_str(statuses[status_index(code)].body),
+                  });
 }

@@ -6,7 +6,7 @@
 struct reply {
     unsigned code;
     const char *content_type; /* NULL: text/plain */
-    const char *extra;        /* further header lines, each with CRLF; or NULL */
+    const char *extra; /* further header lines, each with CRLF; or NULL */
     struct span body;
     bool head_only; /* answer to HEAD: the length, not the body */
 };

@@ -42,8 +42,8 @@ static void send_close_notice(struct conn *phone, uint16_t code)
     header_len = ws_frame_encode(header, WS_TEXT, len);
     memcpy(body - header_len, header, header_len);
     if (slot->binary != NULL &&
-        conn_append(slot->binary,
-            span_of(body - header_len, header_len + len), OUTBOX_NOTICE))
+        conn_append(slot->binary, span_of(body - header_len, header_len + len),
+            OUTBOX_NOTICE))
         return;
     LOG(LOG_INFO, "phone_close_notice_send_failed",
         LOG_FIELD(LOG_SERVER_ID, registry_slot_id(slot)),
@@ -92,8 +92,8 @@ static void phone_ended(struct conn *phone, unsigned how, const char *err)
     } else {
         log_phone(LOG_INFO, "binary_forwarder_phone_send_failed", phone, err);
     }
-    phone_gone(phone, how == SESSION_WRITE_FAILED ? SESSION_LOST
-                                                  : (uint16_t)how);
+    phone_gone(
+        phone, how == SESSION_WRITE_FAILED ? SESSION_LOST : (uint16_t)how);
 }
 
 /* ---- the end of a binary ---- */
@@ -141,10 +141,11 @@ void session_ended(struct conn *c, unsigned how, const char *err)
 {
     if (!c->listed)
         return;
-    if (c->role == CONN_PHONE)
+    if (c->role == CONN_PHONE) {
         phone_ended(c, how, err);
-    else
+    } else {
         binary_ended(c, err);
+    }
 }
 
 void session_evicted(struct conn *phone, uint16_t code, const char *reason)
@@ -163,14 +164,16 @@ void session_grace_over(struct conn *const *phones, size_t count)
 
 void session_drain(struct conn *c)
 {
-    if (c->listed && c->role == CONN_PHONE)
+    if (c->listed && c->role == CONN_PHONE) {
         unlist_phone(c);
-    else if (c->listed)
+    } else if (c->listed) {
         unlist_binary(c);
-    if (c->state == CONN_OPEN)
+    }
+    if (c->state == CONN_OPEN) {
         conn_close(c, 1001, "shutting down");
-    else if (c->state == CONN_HEAD)
+    } else if (c->state == CONN_HEAD) {
         conn_drop(c);
+    }
 }
 
 /* ---- admission ---- */
@@ -197,9 +200,10 @@ static bool set_name(struct conn *c, const char *prefix, struct span id)
 
 static bool number_is_taken(const struct slot *slot, uint32_t number)
 {
-    for (size_t i = 0; slot != NULL && i < slot->phone_count; i++)
+    for (size_t i = 0; slot != NULL && i < slot->phone_count; i++) {
         if (slot->phones[i]->number == number)
             return true;
+    }
     return false;
 }
 
@@ -208,10 +212,10 @@ static bool draw_number(const struct slot *slot, uint32_t *ret)
 {
     uint32_t number = 0;
 
-    do
+    do {
         if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
             return false;
-    while (number == 0 || number_is_taken(slot, number));
+    } while (number == 0 || number_is_taken(slot, number));
     *ret = number;
     return true;
 }
@@ -290,14 +294,14 @@ static void refuse_phone(struct conn *c, const struct gate_admission *who,
 
     metrics_count(m, at_cap ? METRIC_CLIENT_429 : METRIC_CLIENT_404);
     metrics_count(m, at_cap ? METRIC_PHONES_AT_CAP : METRIC_NO_SERVER);
-    LOG(LOG_INFO,
-        at_cap ? "phone_register_at_cap" : "phone_register_no_server",
+    LOG(LOG_INFO, at_cap ? "phone_register_at_cap" : "phone_register_no_server",
         LOG_FIELD(LOG_SERVER_ID, who->server_id),
         LOG_TEXT(LOG_REMOTE, c->remote));
-    if (at_cap)
+    if (at_cap) {
         conn_close(c, 4429, "too many phones for server-id");
-    else
+    } else {
         conn_close(c, 4404, "no server with that id");
+    }
 }
 
 static void admit_phone(struct conn *c, const struct gate_admission *who)
@@ -323,7 +327,8 @@ static void admit_phone(struct conn *c, const struct gate_admission *who)
 static bool prepare(
     struct conn *c, enum gate_route route, const struct gate_admission *who)
 {
-    const struct slot *slot = registry_find(&c->relay->registry, who->server_id);
+    const struct slot *slot =
+        registry_find(&c->relay->registry, who->server_id);
 
     if (!draw_number(slot, &c->number))
         return false;
@@ -353,9 +358,9 @@ static void upgrade(
     if (is_at_cap(c, head))
         return;
     if (!gate_admit(head, route, &who)) {
-        metrics_count(&c->relay->metrics,
-            route == GATE_SERVER ? METRIC_SERVER_HEADERS
-                                 : METRIC_CLIENT_HEADERS);
+        metrics_count(&c->relay->metrics, route == GATE_SERVER
+                                              ? METRIC_SERVER_HEADERS
+                                              : METRIC_CLIENT_HEADERS);
         reply_error(c, 400, NULL);
         return;
     }
@@ -384,24 +389,26 @@ static void upgrade(
     if (c->state != CONN_OPEN)
         return;
     c->role = route == GATE_SERVER ? CONN_BINARY : CONN_PHONE;
-    if (route == GATE_SERVER)
+    if (route == GATE_SERVER) {
         admit_binary(c, &who);
-    else
+    } else {
         admit_phone(c, &who);
+    }
 }
 
-static void answer_status(struct conn *c, const struct http_head *head,
-    enum gate_route route)
+static void answer_status(
+    struct conn *c, const struct http_head *head, enum gate_route route)
 {
     bool is_get = span_eq(head->method, span_str("GET"));
     bool is_head = span_eq(head->method, span_str("HEAD"));
 
-    if (!is_get && !is_head)
+    if (!is_get && !is_head) {
         reply_error(c, 405, "Allow: GET, HEAD\r\n");
-    else if (route == GATE_HEALTHZ)
+    } else if (route == GATE_HEALTHZ) {
         status_healthz(c, is_head);
-    else
+    } else {
         status_metrics(c);
+    }
 }
 
 void session_head(struct conn *c, const struct http_head *head)
@@ -409,12 +416,13 @@ void session_head(struct conn *c, const struct http_head *head)
     enum gate_route route = gate_route(head);
     bool is_metrics = c->surface == CONN_METRICS;
 
-    if (route == GATE_UNKNOWN || is_metrics != (route == GATE_METRICS))
+    if (route == GATE_UNKNOWN || is_metrics != (route == GATE_METRICS)) {
         reply_error(c, 404, NULL);
-    else if (route == GATE_HEALTHZ || route == GATE_METRICS)
+    } else if (route == GATE_HEALTHZ || route == GATE_METRICS) {
         answer_status(c, head, route);
-    else
+    } else {
         upgrade(c, head, route);
+    }
 }
 
 void session_bad_head(struct conn *c, enum http_status status)
@@ -428,10 +436,11 @@ void session_message(struct conn *c, enum ws_opcode opcode, struct span payload)
 {
     if (!c->listed)
         return;
-    if (c->role == CONN_PHONE)
+    if (c->role == CONN_PHONE) {
         forward_from_phone(c, opcode, payload);
-    else
+    } else {
         forward_from_binary(c, opcode, payload);
+    }
 }
 
 static void directed_close_sent(struct conn *phone)

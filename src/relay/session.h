@@ -9,8 +9,8 @@
 
 /* Why a connection ended, where no close frame of the peer says it. */
 enum {
-    SESSION_LOST = 1001,         /* what a close notice then carries */
-    SESSION_WRITE_FAILED = 1,    /* the same, and its queue is lost */
+    SESSION_LOST = 1001,      /* what a close notice then carries */
+    SESSION_WRITE_FAILED = 1, /* the same, and its queue is lost */
 };
 
 /* The request head is complete. */

@@ -25,20 +25,20 @@ static const struct {
     [POSTURE_ERR_CACHE_DIR_INSECURE] = {"insecure cert cache dir",
         "relay: cert cache dir has insecure permissions (must be 0700)",
         LOG_FLAG, "--cert-cache"},
-    [POSTURE_ERR_INSECURE_LISTEN_IN_PRODUCTION] = {
-        "production-mode misconfiguration",
-        "relay: --insecure-listen is set with " CONFIG_PRODUCTION
-        "=1; refusing to start",
-        LOG_ENV_VAR, CONFIG_PRODUCTION},
+    [POSTURE_ERR_INSECURE_LISTEN_IN_PRODUCTION] =
+        {"production-mode misconfiguration",
+            "relay: --insecure-listen is set with " CONFIG_PRODUCTION
+            "=1; refusing to start",
+            LOG_ENV_VAR, CONFIG_PRODUCTION},
     [POSTURE_ERR_UNEXPECTED_LISTENER] = {"unexpected listener",
         "relay: process holds or is about to bind a socket outside the "
         "expected set",
         LOG_FLAG, NULL},
-    [POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED] = {
-        "multi-instance deploy detected",
-        "relay: multi-instance deploy detected; set " CONFIG_SINGLE_INSTANCE
-        "=1 to bypass",
-        LOG_BYPASS_ENV_VAR, CONFIG_SINGLE_INSTANCE},
+    [POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED] =
+        {"multi-instance deploy detected",
+            "relay: multi-instance deploy detected; set " CONFIG_SINGLE_INSTANCE
+            "=1 to bypass",
+            LOG_BYPASS_ENV_VAR, CONFIG_SINGLE_INSTANCE},
 };
 
 bool startup_lock_path(const struct config *config, char *ret, size_t cap)
@@ -80,14 +80,14 @@ static int add_problems(
     for (size_t i = 0; i < config->problem_count && failed == 0; i++) {
         const struct config_problem *problem = &config->problems[i];
 
-        failed = posture_policy_add_problem(policy,
-            &(struct posture_problem){
-                .key = problem->key,
-                .observed = problem->observed,
-                .expected = problem->expected,
-                .reason = problem->err,
-                .fix = problem->fix,
-            });
+        failed = posture_policy_add_problem(
+            policy, &(struct posture_problem){
+                        .key = problem->key,
+                        .observed = problem->observed,
+                        .expected = problem->expected,
+                        .reason = problem->err,
+                        .fix = problem->fix,
+                    });
     }
     return failed;
 }
@@ -96,15 +96,15 @@ static int add_listeners(
     const struct config *config, struct posture_policy *policy)
 {
     static const struct {
-        enum config_flag flag;
         const char *label;
+        enum config_flag flag;
         bool insecure; /* opened in that mode */
         bool secure;
     } listeners[] = {
-        {CONFIG_INSECURE_LISTEN, "--insecure-listen", true, false},
-        {CONFIG_HTTPS_LISTEN, "--https-listen", false, true},
-        {CONFIG_HTTP_LISTEN, "--http-listen", false, true},
-        {CONFIG_METRICS_LISTEN, "--metrics-listen", true, true},
+        {"--insecure-listen", CONFIG_INSECURE_LISTEN, true, false},
+        {"--https-listen", CONFIG_HTTPS_LISTEN, false, true},
+        {"--http-listen", CONFIG_HTTP_LISTEN, false, true},
+        {"--metrics-listen", CONFIG_METRICS_LISTEN, true, true},
     };
     int failed = 0;
 
@@ -112,9 +112,10 @@ static int add_listeners(
         const char *address = config->text[listeners[i].flag];
 
         if ((config->insecure ? listeners[i].insecure : listeners[i].secure) &&
-            address[0] != '\0')
+            address[0] != '\0') {
             failed = posture_policy_expect_listener(
                 policy, address, listeners[i].label);
+        }
     }
     return failed;
 }
@@ -130,15 +131,16 @@ static int add_mode(const struct config *config, struct posture_policy *policy)
             policy, CONFIG_SINGLE_INSTANCE, NULL);
         if (failed != 0)
             return failed;
-        return posture_policy_set_plaintext_listener(policy,
-            "--insecure-listen", config->text[CONFIG_INSECURE_LISTEN]);
+        return posture_policy_set_plaintext_listener(
+            policy, "--insecure-listen", config->text[CONFIG_INSECURE_LISTEN]);
     }
     posture_policy_set_mode(policy, POSTURE_MODE_PUBLIC);
-    if (config->text[CONFIG_DOMAIN][0] == '\0')
+    if (config->text[CONFIG_DOMAIN][0] == '\0') {
         return posture_policy_set_single_instance(
             policy, CONFIG_SINGLE_INSTANCE, NULL);
-    failed = posture_policy_set_cert_cache(
-        policy, config->text[CONFIG_CERT_CACHE]);
+    }
+    failed =
+        posture_policy_set_cert_cache(policy, config->text[CONFIG_CERT_CACHE]);
     if (failed != 0)
         return failed;
     return posture_policy_set_single_instance(policy, CONFIG_SINGLE_INSTANCE,
@@ -165,9 +167,10 @@ static int fill_policy(
 static const struct config_problem *find_problem(
     const struct config *config, const char *key)
 {
-    for (size_t i = 0; i < config->problem_count; i++)
+    for (size_t i = 0; i < config->problem_count; i++) {
         if (strcmp(config->problems[i].key, key) == 0)
             return &config->problems[i];
+    }
     return NULL;
 }
 
@@ -230,9 +233,9 @@ struct count {
 static void log_finding(const struct config *config,
     const struct posture_finding *f, struct count count)
 {
-    const struct config_problem *problem = f->error == POSTURE_ERR_INVALID_CONFIG
-        ? find_problem(config, f->object)
-        : NULL;
+    const struct config_problem *problem =
+        f->error == POSTURE_ERR_INVALID_CONFIG ? find_problem(config, f->object)
+                                               : NULL;
     bool refused = f->action == POSTURE_ACTION_REFUSE;
     char msg[256];
     char err[1024];
@@ -240,12 +243,13 @@ static void log_finding(const struct config *config,
     struct text reason = text_over(err, sizeof(err));
     struct line line = {.count = 0};
 
-    if (problem != NULL)
+    if (problem != NULL) {
         (void)text_format(msg, sizeof(msg), "%s", problem->msg);
-    else
+    } else {
         (void)text_format(msg, sizeof(msg), "%s: %s",
             refused ? "refusing to start" : "insecure posture",
             sentinels[f->error].what);
+    }
     describe(f, problem, &reason);
     (void)text_format(n, sizeof(n), "%zu of %zu", count.n, count.of);
     add(&line, LOG_N, n);
@@ -285,22 +289,23 @@ static void log_summary(const struct posture_report *report)
     size_t warned = posture_report_actions(report, POSTURE_ACTION_WARN);
     const char *mode = posture_mode_name(posture_report_mode(report));
 
-    if (failed > 0)
+    if (failed > 0) {
         LOG(LOG_ERROR,
             "refusing to start: the posture check failed; fix the lines above",
             LOG_TEXT(LOG_MODE, mode), LOG_INT(LOG_FAILED, (int64_t)failed),
             LOG_INT(LOG_WARNINGS, (int64_t)warned));
-    else if (warned > 0)
+    } else if (warned > 0) {
         LOG(LOG_WARN, "posture check passed with warnings",
             LOG_TEXT(LOG_MODE, mode), LOG_INT(LOG_WARNINGS, (int64_t)warned));
+    }
 }
 
-static bool act_on(
-    const struct config *config, const struct posture_report *report)
+static bool act_on(const struct config *config,
+    const struct posture_report *report, enum posture_phase phase)
 {
     const char *notice = posture_report_notice(report);
 
-    if (notice != NULL)
+    if (notice != NULL && phase == POSTURE_PHASE_BOOT)
         log_write(LOG_WARN, notice, NULL, 0);
     log_findings(config, report, POSTURE_ACTION_WARN);
     log_findings(config, report, POSTURE_ACTION_REFUSE);
@@ -315,11 +320,12 @@ bool startup_check(const struct startup *startup, enum posture_phase phase)
     bool go_on = false;
 
     if (policy != NULL && fill_policy(startup, policy) == 0 &&
-        posture_check(policy, phase, 0, &report) == 0)
-        go_on = act_on(startup->config, report);
-    else
+        posture_check(policy, phase, 0, &report) == 0) {
+        go_on = act_on(startup->config, report, phase);
+    } else {
         log_write(LOG_ERROR,
             "refusing to start: out of memory in the posture check", NULL, 0);
+    }
     posture_report_free(report);
     posture_policy_free(policy);
     return go_on;

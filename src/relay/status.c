@@ -16,14 +16,13 @@ void status_healthz(struct conn *c, bool head_only)
     text_addf(&t, ",\"connected_binaries\":%zu,\"connected_phones\":%zu",
         relay->registry.binary_count, relay->registry.phone_count);
     text_addf(&t, ",\"uptime_seconds\":%" PRIu64 "}", up_ms / 1000);
-    reply_send(c,
-        &(struct reply){
-            .code = 200,
-            .content_type = "application/json; charset=utf-8",
-            .extra = "Cache-Control: no-store\r\n",
-            .body = span_of(t.ptr, t.len),
-            .head_only = head_only,
-        });
+    reply_send(c, &(struct reply){
+                      .code = 200,
+                      .content_type = "application/json; charset=utf-8",
+                      .extra = "Cache-Control: no-store\r\n",
+                      .body = span_of(t.ptr, t.len),
+                      .head_only = head_only,
+                  });
 }
 
 void status_metrics(struct conn *c)
@@ -37,10 +36,10 @@ void status_metrics(struct conn *c)
             .connected_phones = relay->registry.phone_count,
         },
         &t);
-    reply_send(c,
-        &(struct reply){
-            .code = 200,
-            .content_type = "text/plain; version=0.0.4; charset=utf-8",
-            .body = span_of(t.ptr, t.len),
-        });
+    reply_send(
+        c, &(struct reply){
+               .code = 200,
+               .content_type = "text/plain; version=0.0.4; charset=utf-8",
+               .body = span_of(t.ptr, t.len),
+           });
 }

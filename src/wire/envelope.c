@@ -38,10 +38,11 @@ static bool parse_code(struct span value, uint16_t *ret)
 static void take_conn_id(struct members *m, struct span value)
 {
     m->envelope.conn_id = span_of(value.ptr, 0);
-    if (json_is_string(value))
+    if (json_is_string(value)) {
         m->envelope.conn_id = span_of(value.ptr + 1, value.len - 2);
-    else if (!json_is_null(value))
+    } else if (!json_is_null(value)) {
         m->bad_conn_id = true;
+    }
 }
 
 static bool is_named(struct span name, const char *want)
@@ -59,8 +60,7 @@ static void take_member(struct members *m, const struct json_member *member)
         m->envelope.frame =
             span_of(value.ptr, json_is_null(value) ? 0 : value.len);
     } else if (is_named(member->name, "close_code")) {
-        if (!json_is_null(value) &&
-            !parse_code(value, &m->envelope.close_code))
+        if (!json_is_null(value) && !parse_code(value, &m->envelope.close_code))
             m->bad_close_code = true;
     } else if (is_named(member->name, "push_wake")) {
         m->envelope.push_wake =

@@ -32,18 +32,20 @@ static uint8_t lower(uint8_t c)
 /* RFC 9110 section 5.6.2. */
 static bool is_token_char(uint8_t c)
 {
+    static const char marks[] = "!#$%&'*+-.^_`|~";
     uint8_t l = lower(c);
 
     if ((c >= '0' && c <= '9') || (l >= 'a' && l <= 'z'))
         return true;
-    return c != '\0' && memchr("!#$%&'*+-.^_`|~", c, 15) != NULL;
+    return memchr(marks, c, sizeof(marks) - 1) != NULL;
 }
 
 static bool is_token(struct span in)
 {
-    for (size_t i = 0; i < in.len; i++)
+    for (size_t i = 0; i < in.len; i++) {
         if (!is_token_char(in.ptr[i]))
             return false;
+    }
     return in.len > 0;
 }
 
@@ -56,9 +58,10 @@ static bool names_equal(struct span a, struct span b)
 {
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++)
+    for (size_t i = 0; i < a.len; i++) {
         if (lower(a.ptr[i]) != lower(b.ptr[i]))
             return false;
+    }
     return true;
 }
 
@@ -104,10 +107,11 @@ static bool take_path(struct span target, struct span *ret)
     static const char *const schemes[] = {"http://", "https://"};
     size_t len = 0;
 
-    for (size_t i = 0; i < target.len; i++)
+    for (size_t i = 0; i < target.len; i++) {
         if (target.ptr[i] <= ' ' || target.ptr[i] >= 0x7f ||
             target.ptr[i] == '#')
             return false;
+    }
     for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
         struct span scheme = span_str(schemes[i]);
 
@@ -160,8 +164,8 @@ static enum http_status parse_request_line(
         return HTTP_BAD_LINE;
     ret->method = span_of(line.ptr, (size_t)(first - line.ptr));
     if (!is_token(ret->method) ||
-        !take_path(span_of(first + 1, (size_t)(second - first - 1)),
-            &ret->path))
+        !take_path(
+            span_of(first + 1, (size_t)(second - first - 1)), &ret->path))
         return HTTP_BAD_LINE;
     return take_version(
         span_of(second + 1, (size_t)(end - second - 1)), &ret->minor);
@@ -169,9 +173,10 @@ static enum http_status parse_request_line(
 
 static bool is_value(struct span in)
 {
-    for (size_t i = 0; i < in.len; i++)
+    for (size_t i = 0; i < in.len; i++) {
         if ((in.ptr[i] < ' ' && in.ptr[i] != '\t') || in.ptr[i] == 0x7f)
             return false;
+    }
     return true;
 }
 
@@ -208,9 +213,10 @@ static enum http_status check_fields(const struct http_head *head)
 {
     struct span length = http_head_get(head, "Content-Length");
 
-    for (size_t i = 0; i < ARRAY_LEN(singles); i++)
+    for (size_t i = 0; i < ARRAY_LEN(singles); i++) {
         if (count_fields(head, singles[i]) > 1)
             return HTTP_DUPLICATE;
+    }
     if (head->minor == 1 && count_fields(head, "Host") == 0)
         return HTTP_NO_HOST;
     if (count_fields(head, "Transfer-Encoding") > 0)
@@ -274,9 +280,10 @@ enum http_status http_head_parse(
 
 struct span http_head_get(const struct http_head *head, const char *name)
 {
-    for (size_t i = 0; i < head->field_count; i++)
+    for (size_t i = 0; i < head->field_count; i++) {
         if (http_name_is(head->fields[i].name, name))
             return head->fields[i].value;
+    }
     return span_of(NULL, 0);
 }
 
@@ -284,8 +291,7 @@ static bool list_holds(struct span list, const char *token)
 {
     while (list.len > 0) {
         const uint8_t *comma = memchr(list.ptr, ',', list.len);
-        size_t len =
-            comma == NULL ? list.len : (size_t)(comma - list.ptr);
+        size_t len = comma == NULL ? list.len : (size_t)(comma - list.ptr);
 
         if (http_name_is(trimmed(span_of(list.ptr, len)), token))
             return true;
@@ -297,10 +303,11 @@ static bool list_holds(struct span list, const char *token)
 bool http_head_lists(
     const struct http_head *head, const char *name, const char *token)
 {
-    for (size_t i = 0; i < head->field_count; i++)
+    for (size_t i = 0; i < head->field_count; i++) {
         if (http_name_is(head->fields[i].name, name) &&
             list_holds(head->fields[i].value, token))
             return true;
+    }
     return false;
 }
 

@@ -60,7 +60,8 @@ MUST_CHECK NONNULL enum http_status http_head_parse(
 
 /* The value of the first field of that name, ASCII case folded; len 0 and a
  * NULL ptr if there is none. */
-NONNULL struct span http_head_get(const struct http_head *head, const char *name);
+NONNULL struct span http_head_get(
+    const struct http_head *head, const char *name);
 
 /* Does a comma-separated list field (RFC 9110 section 5.6.1) hold the token,
  * case folded, in any of its lines? */

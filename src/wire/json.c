@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -17,8 +17,8 @@ struct cursor {
 
 static void skip_space(struct cursor *c)
 {
-    while (c->at < c->end &&
-        (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
+    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' ||
+                                 *c->at == '\n' || *c->at == '\r'))
         c->at++;
 }
 
@@ -32,21 +32,23 @@ static bool is_hex(uint8_t c)
 /* At a backslash. */
 static bool skip_escape(struct cursor *c)
 {
+    static const char escapes[] = "\"\\/bfnrt";
     size_t left = (size_t)(c->end - c->at);
 
     if (left < 2)
         return false;
     if (c->at[1] != 'u') {
-        if (memchr("\"\\/bfnrt", c->at[1], 8) == NULL)
+        if (memchr(escapes, c->at[1], sizeof(escapes) - 1) == NULL)
             return false;
         c->at += 2;
         return true;
     }
     if (left < 6)
         return false;
-    for (size_t i = 2; i < 6; i++)
+    for (size_t i = 2; i < 6; i++) {
         if (!is_hex(c->at[i]))
             return false;
+    }
     c->at += 6;
     return true;
 }
@@ -61,8 +63,8 @@ static void skip_plain(struct cursor *c)
 
     while (c->end - c->at >= 16) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)c->at);
-        __m128i special = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)),
+        __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote),
+                                           _mm_cmpeq_epi8(v, backslash)),
             _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
 
         if (_mm_movemask_epi8(special) != 0)
@@ -83,8 +85,8 @@ static bool skip_string(struct cursor *c)
 {
     for (;;) {
         skip_plain(c);
-        while (c->at < c->end && *c->at != '"' && *c->at != '\\' &&
-            *c->at >= 0x20)
+        while (
+            c->at < c->end && *c->at != '"' && *c->at != '\\' && *c->at >= 0x20)
             c->wide |= *c->at++ >= 0x80;
         if (c->at == c->end || *c->at < 0x20)
             return false;
@@ -110,10 +112,11 @@ static bool skip_number(struct cursor *c)
 {
     if (c->at < c->end && *c->at == '-')
         c->at++;
-    if (c->at < c->end && *c->at == '0')
+    if (c->at < c->end && *c->at == '0') {
         c->at++;
-    else if (skip_digits(c) == 0)
+    } else if (skip_digits(c) == 0) {
         return false;
+    }
     if (c->at < c->end && *c->at == '.') {
         c->at++;
         if (skip_digits(c) == 0)
@@ -166,10 +169,11 @@ static bool open_level(struct nesting *n, bool object)
     if (n->depth == JSON_DEPTH_MAX)
         return false;
     bit = UINT64_C(1) << (n->depth % 64);
-    if (object)
+    if (object) {
         n->objects[n->depth / 64] |= bit;
-    else
+    } else {
         n->objects[n->depth / 64] &= ~bit;
+    }
     n->depth++;
     return true;
 }
@@ -244,13 +248,13 @@ static bool ascend(struct cursor *c, struct nesting *n, bool *ret_more)
 /* At a value; ends behind it. */
 static bool skip_value(struct cursor *c)
 {
-    struct nesting nesting;
+    struct nesting nesting = {.depth = 0};
     bool more = true;
 
-    nesting.depth = 0;
-    while (more)
+    while (more) {
         if (!descend(c, &nesting) || !ascend(c, &nesting, &more))
             return false;
+    }
     return true;
 }
 
@@ -358,7 +362,7 @@ static unsigned hex_value(uint8_t c)
 static uint32_t hex4(const uint8_t *p)
 {
     return hex_value(p[0]) << 12 | hex_value(p[1]) << 8 | hex_value(p[2]) << 4 |
-        hex_value(p[3]);
+           hex_value(p[3]);
 }
 
 enum { CHARACTER_MAX = 4 };
@@ -433,10 +437,11 @@ static bool text_equals(struct span escaped, struct span plain, bool fold)
         size_t len = 1;
 
         out[0] = escaped.ptr[at];
-        if (out[0] == '\\')
+        if (out[0] == '\\') {
             at += unescape(span_from(escaped, at), out, &len);
-        else
+        } else {
             at++;
+        }
         for (size_t i = 0; i < len; i++, have++) {
             if (have == plain.len)
                 return false;
@@ -463,6 +468,7 @@ enum { ESCAPE_MAX = 6 };
 static size_t escape_one(uint8_t c, uint8_t out[ESCAPE_MAX])
 {
     static const char hex[] = "0123456789abcdef";
+    static const uint8_t control[] = {'\\', 'u', '0', '0'};
 
     if (c == '"' || c == '\\') {
         out[0] = '\\';
@@ -473,7 +479,7 @@ static size_t escape_one(uint8_t c, uint8_t out[ESCAPE_MAX])
         out[0] = c;
         return 1;
     }
-    memcpy(out, "\\u00", 4);
+    memcpy(out, control, sizeof(control));
     out[4] = (uint8_t)hex[c >> 4];
     out[5] = (uint8_t)hex[c & 0xf];
     return 6;

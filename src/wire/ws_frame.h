@@ -15,9 +15,9 @@
 #include "base/span.h"
 
 enum {
-    WS_HEADER_MAX = 14,   /* bytes: 2 + 8 (length) + 4 (mask) */
-    WS_CONTROL_MAX = 125, /* bytes of payload, RFC 6455 section 5.5 */
-    WS_MASK_LEN = 4,      /* bytes */
+    WS_HEADER_MAX = 14,        /* bytes: 2 + 8 (length) + 4 (mask) */
+    WS_CONTROL_MAX = 125,      /* bytes of payload, RFC 6455 section 5.5 */
+    WS_MASK_LEN = 4,           /* bytes */
     WS_SERVER_HEADER_MAX = 10, /* bytes of a header that we send: no mask */
 };
 

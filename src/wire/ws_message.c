@@ -2,10 +2,10 @@
 
 #include <assert.h>
 
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
-enum ws_status ws_message_take(struct ws_message *m,
-    const struct ws_header *header, uint64_t message_max)
+enum ws_status ws_message_take(
+    struct ws_message *m, const struct ws_header *header, uint64_t message_max)
 {
     bool continues = header->opcode == WS_CONT;
     bool in_progress = m->opcode != WS_CONT;

@@ -10,8 +10,9 @@
 
 /* The message in progress; all zero between messages. */
 struct ws_message {
-    uint64_t len;          /* payload bytes announced so far */
-    enum ws_opcode opcode; /* WS_TEXT or WS_BINARY; WS_CONT when there is none */
+    uint64_t len; /* payload bytes announced so far */
+    enum ws_opcode
+        opcode; /* WS_TEXT or WS_BINARY; WS_CONT when there is none */
 };
 
 /*
@@ -21,8 +22,8 @@ struct ws_message {
  * The message is complete when a header with fin was taken: the caller then
  * resets it with ws_message_end().
  */
-MUST_CHECK NONNULL enum ws_status ws_message_take(struct ws_message *m,
-    const struct ws_header *header, uint64_t message_max);
+MUST_CHECK NONNULL enum ws_status ws_message_take(
+    struct ws_message *m, const struct ws_header *header, uint64_t message_max);
 
 NONNULL void ws_message_end(struct ws_message *m);
 

@@ -19,7 +19,8 @@ static const struct {
 /* The value of a base64 digit, -1 if it is none. */
 static int digit_of(uint8_t c)
 {
-    const char *found = c == '\0' ? NULL : memchr(alphabet, c, 64);
+    const char *found =
+        c == '\0' ? NULL : memchr(alphabet, c, sizeof(alphabet) - 1);
 
     return found == NULL ? -1 : (int)(found - alphabet);
 }
@@ -30,9 +31,10 @@ static bool is_key(struct span key)
 {
     if (key.len != WS_KEY_LEN || memcmp(key.ptr + 22, "==", 2) != 0)
         return false;
-    for (size_t i = 0; i < 22; i++)
+    for (size_t i = 0; i < 22; i++) {
         if (digit_of(key.ptr[i]) < 0)
             return false;
+    }
     return (digit_of(key.ptr[21]) & 0xf) == 0;
 }
 
@@ -43,8 +45,8 @@ enum ws_upgrade_status ws_upgrade_check(const struct http_head *head)
         return WS_UPGRADE_NONE;
     if (!span_eq(head->method, span_of("GET", 3)))
         return WS_UPGRADE_METHOD;
-    if (!span_eq(http_head_get(head, "Sec-WebSocket-Version"),
-            span_of("13", 2)))
+    if (!span_eq(
+            http_head_get(head, "Sec-WebSocket-Version"), span_of("13", 2)))
         return WS_UPGRADE_VERSION;
     if (!is_key(http_head_get(head, "Sec-WebSocket-Key")))
         return WS_UPGRADE_KEY;
@@ -74,10 +76,11 @@ void ws_upgrade_accept(
             group |= (uint32_t)digest[i + 1] << 8;
         if (left > 2)
             group |= digest[i + 2];
-        for (unsigned k = 0; k < 4; k++)
-            ret[to++] = (uint8_t)(k > left
-                    ? '='
-                    : alphabet[group >> (18 - 6 * k) & 0x3f]);
+        for (unsigned k = 0; k < 4; k++) {
+            ret[to++] =
+                (uint8_t)(k > left ? '='
+                                   : alphabet[group >> (18 - 6 * k) & 0x3f]);
+        }
     }
     assert(to == WS_ACCEPT_LEN);
 }

@@ -22,10 +22,10 @@ enum ws_upgrade_status {
 };
 
 enum {
-    WS_KEY_LEN = 24,                      /* base64 of 16 bytes */
-    WS_CHALLENGE_LEN = WS_KEY_LEN + 36,   /* the key and the GUID */
-    WS_DIGEST_LEN = 20,                   /* SHA-1 */
-    WS_ACCEPT_LEN = 28,                   /* base64 of the digest */
+    WS_KEY_LEN = 24,                    /* base64 of 16 bytes */
+    WS_CHALLENGE_LEN = WS_KEY_LEN + 36, /* the key and the GUID */
+    WS_DIGEST_LEN = 20,                 /* SHA-1 */
+    WS_ACCEPT_LEN = 28,                 /* base64 of the digest */
 };
 
 /* Judge the head in this order: HTTP version, Connection and Upgrade tokens;

@@ -18,6 +18,7 @@ import websockets
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 RELAY_BIN = os.environ.get("RELAY_BIN", str(TOP / "out/bin/pyrycode-relay"))
+PORTABLE_RELAY_BIN = os.environ.get("PORTABLE_RELAY_BIN", str(TOP / "build/portable/src/pyrycode-relay"))
 POSTURE_BIN = os.environ.get("POSTURE_BIN", str(TOP / "out/bin/posture"))
 PATIENCE = 15  # seconds that nothing here may need
 
@@ -61,7 +62,8 @@ def clean_environment(**extra):
 class Relay:
     """A running relay and its log."""
 
-    def __init__(self, *flags, env=None, port=None, prefix=(), metrics=False):
+    def __init__(self, *flags, env=None, port=None, prefix=(), metrics=False, binary=RELAY_BIN):
+        self.binary = binary
         self.port = port or free_port()
         self.metrics_port = free_port() if metrics else None
         self.flags = list(flags)
@@ -72,7 +74,7 @@ class Relay:
 
     def command(self):
         metrics = f"127.0.0.1:{self.metrics_port}" if self.metrics_port else ""
-        return [*self.prefix, RELAY_BIN, "--insecure-listen", f"127.0.0.1:{self.port}",
+        return [*self.prefix, self.binary, "--insecure-listen", f"127.0.0.1:{self.port}",
                 f"--metrics-listen={metrics}", *self.flags]
 
     def start(self):

@@ -34,8 +34,8 @@ static void advance(uint64_t from, uint64_t to)
 
 static void fires_once_and_never_early(void **state)
 {
-    static const uint64_t delays[] = {0, 1, 99, 100, 101, 5000, 51199, 51200,
-        51201, 30000000};
+    static const uint64_t delays[] = {
+        0, 1, 99, 100, 101, 5000, 51199, 51200, 51201, 30000000};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(delays); i++) {

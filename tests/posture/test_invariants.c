@@ -55,17 +55,31 @@ static int set_up(void **state)
     policy = posture_policy_new();
     assert_non_null(policy);
     assert_int_equal(posture_policy_set_mode_variable(policy, "PROD"), 0);
-    assert_int_equal(posture_policy_add_variable(policy, &(struct posture_variable){.name = "SWITCH", .shape = POSTURE_SHAPE_FLAG}), 0);
-    assert_int_equal(posture_policy_add_variable(policy, &(struct posture_variable){.name = "SECRET", .secret = true, .check = no_x}), 0);
+    assert_int_equal(posture_policy_add_variable(
+                         policy, &(struct posture_variable){.name = "SWITCH",
+                                     .shape = POSTURE_SHAPE_FLAG}),
+        0);
+    assert_int_equal(posture_policy_add_variable(policy,
+                         &(struct posture_variable){
+                             .name = "SECRET", .secret = true, .check = no_x}),
+        0);
     assert_int_equal(posture_policy_set_cert_cache(policy, "/var/cache/r"), 0);
-    assert_int_equal(posture_policy_set_single_instance(policy, "SINGLE", "/var/cache/r/lock"), 0);
-    assert_int_equal(posture_policy_expect_listener(policy, "127.0.0.1:8443", "--https-listen"), 0);
+    assert_int_equal(posture_policy_set_single_instance(
+                         policy, "SINGLE", "/var/cache/r/lock"),
+        0);
+    assert_int_equal(posture_policy_expect_listener(
+                         policy, "127.0.0.1:8443", "--https-listen"),
+        0);
     posture_policy_set_mode(policy, POSTURE_MODE_PRODUCTION);
     assert_int_equal(facts_new(policy, &facts), 0);
     facts->linux_facts = true;
     facts->euid = 65532;
     facts->egid = 65532;
-    facts->ids = (struct fact_ids){.known = true, .real = 65532, .effective = 65532, .saved = 65532, .filesystem = 65532};
+    facts->ids = (struct fact_ids){.known = true,
+        .real = 65532,
+        .effective = 65532,
+        .saved = 65532,
+        .filesystem = 65532};
     facts->capabilities.known = true;
     facts->user_namespace.known = true;
     add_component("/", 0, S_IFDIR | 0755);
@@ -98,65 +112,213 @@ static void judge(enum posture_phase phase, unsigned flags)
 
 /* ---- the fixtures: a change to the good process, and what it leads to ---- */
 
-static void nothing(void) {}
-static void mode_true(void) { facts->mode_value = "true"; }
-static void mode_one(void) { facts->mode_value = "1"; }
-static void switch_yes(void) { facts->variables[0] = "yes"; }
-static void switch_link(void) { facts->variables[0] = "tcp://10.0.0.1:80"; }
-static void secret_bad(void) { facts->variables[1] = "swordfish-x"; }
+static void nothing(void)
+{
+}
+static void mode_true(void)
+{
+    facts->mode_value = "true";
+}
+static void mode_one(void)
+{
+    facts->mode_value = "1";
+}
+static void switch_yes(void)
+{
+    facts->variables[0] = "yes";
+}
+static void switch_link(void)
+{
+    facts->variables[0] = "tcp://10.0.0.1:80";
+}
+static void secret_bad(void)
+{
+    facts->variables[1] = "swordfish-x";
+}
 static void problem(void)
 {
-    (void)posture_policy_add_problem(policy, &(struct posture_problem){.key = "--n", .observed = "0", .expected = "more", .reason = "too few", .fix = "--n 1"});
+    (void)posture_policy_add_problem(
+        policy, &(struct posture_problem){.key = "--n",
+                    .observed = "0",
+                    .expected = "more",
+                    .reason = "too few",
+                    .fix = "--n 1"});
 }
-static void euid_0(void) { facts->ids.effective = 0; }
-static void ruid_0(void) { facts->ids.real = 0; }
-static void suid_0(void) { facts->ids.saved = 0; }
-static void fsuid_0(void) { facts->ids.filesystem = 0; }
+static void euid_0(void)
+{
+    facts->ids.effective = 0;
+}
+static void ruid_0(void)
+{
+    facts->ids.real = 0;
+}
+static void suid_0(void)
+{
+    facts->ids.saved = 0;
+}
+static void fsuid_0(void)
+{
+    facts->ids.filesystem = 0;
+}
 static void mapped_root(void)
 {
     facts->ids.effective = 0;
-    facts->user_namespace = (struct fact_user_namespace){.known = true, .root_is_mapped = true, .root_outside = 100000};
+    facts->user_namespace = (struct fact_user_namespace){
+        .known = true, .root_is_mapped = true, .root_outside = 100000};
 }
-static void ids_lie(void) { facts->ids.contradicted = true; }
-static void ids_unknown(void) { facts->ids = (struct fact_ids){.error = EPERM}; }
-static void cap_bind(void) { facts->capabilities.effective = facts->capabilities.permitted = 1U << 10; }
-static void cap_admin(void) { facts->capabilities.effective = facts->capabilities.permitted = 1U << 21; }
-static void cap_admin_permitted(void) { facts->capabilities.permitted = 1U << 21; }
-static void cap_ambient(void) { facts->capabilities.ambient = 1U << 21; }
-static void cap_inheritable(void) { facts->capabilities.inheritable = 1U << 21; }
-static void cap_nameless(void) { facts->capabilities.effective = UINT64_C(1) << 60; }
-static void caps_lie(void) { facts->capabilities.contradicted = true; }
-static void caps_unknown(void) { facts->capabilities = (struct fact_capabilities){.error = EPERM}; }
-static void not_linux(void) { facts->linux_facts = false; }
-static struct fact_component *last(void) { return &facts->cert_cache.components[3]; }
-static struct fact_component *parent(void) { return &facts->cert_cache.components[2]; }
-static void dir_0750(void) { last()->mode = S_IFDIR | 0750; }
-static void dir_0500(void) { last()->mode = S_IFDIR | 0500; }
-static void dir_setgid(void) { last()->mode = S_IFDIR | 02700; }
-static void dir_theirs(void) { last()->uid = 1000; }
-static void dir_link(void) { last()->mode = S_IFLNK | 0777; }
-static void dir_file(void) { last()->mode = S_IFREG | 0600; }
-static void parent_open(void) { parent()->mode = S_IFDIR | 0777; }
-static void parent_sticky(void) { parent()->mode = S_IFDIR | 01777; }
-static void parent_open_read_only(void) { parent()->mode = S_IFDIR | 0777; parent()->read_only = true; }
-static void parent_theirs(void) { parent()->uid = 1000; }
-static void dir_missing(void) { facts->cert_cache.component_count = 3; facts->cert_cache.missing = true; }
-static void dir_missing_open(void) { dir_missing(); parent_open(); }
-static void walk_eacces(void) { facts->cert_cache.error = EACCES; }
-static void walk_enotdir(void) { facts->cert_cache.error = ENOTDIR; }
-static void no_listing(void) { facts->cert_cache.files_error = EACCES; }
-static void theirs_no_listing(void) { dir_theirs(); no_listing(); }
-static void no_modes(void) { facts->cert_cache.modes_mean_nothing = true; }
+static void ids_lie(void)
+{
+    facts->ids.contradicted = true;
+}
+static void ids_unknown(void)
+{
+    facts->ids = (struct fact_ids){.error = EPERM};
+}
+static void cap_bind(void)
+{
+    facts->capabilities.effective = facts->capabilities.permitted = 1U << 10;
+}
+static void cap_admin(void)
+{
+    facts->capabilities.effective = facts->capabilities.permitted = 1U << 21;
+}
+static void cap_admin_permitted(void)
+{
+    facts->capabilities.permitted = 1U << 21;
+}
+static void cap_ambient(void)
+{
+    facts->capabilities.ambient = 1U << 21;
+}
+static void cap_inheritable(void)
+{
+    facts->capabilities.inheritable = 1U << 21;
+}
+static void cap_nameless(void)
+{
+    facts->capabilities.effective = UINT64_C(1) << 60;
+}
+static void caps_lie(void)
+{
+    facts->capabilities.contradicted = true;
+}
+static void caps_unknown(void)
+{
+    facts->capabilities = (struct fact_capabilities){.error = EPERM};
+}
+static void not_linux(void)
+{
+    facts->linux_facts = false;
+}
+static struct fact_component *last(void)
+{
+    return &facts->cert_cache.components[3];
+}
+static struct fact_component *parent(void)
+{
+    return &facts->cert_cache.components[2];
+}
+static void dir_0750(void)
+{
+    last()->mode = S_IFDIR | 0750;
+}
+static void dir_0500(void)
+{
+    last()->mode = S_IFDIR | 0500;
+}
+static void dir_setgid(void)
+{
+    last()->mode = S_IFDIR | 02700;
+}
+static void dir_theirs(void)
+{
+    last()->uid = 1000;
+}
+static void dir_link(void)
+{
+    last()->mode = S_IFLNK | 0777;
+}
+static void dir_file(void)
+{
+    last()->mode = S_IFREG | 0600;
+}
+static void parent_open(void)
+{
+    parent()->mode = S_IFDIR | 0777;
+}
+static void parent_sticky(void)
+{
+    parent()->mode = S_IFDIR | 01777;
+}
+static void parent_open_read_only(void)
+{
+    parent()->mode = S_IFDIR | 0777;
+    parent()->read_only = true;
+}
+static void parent_theirs(void)
+{
+    parent()->uid = 1000;
+}
+static void dir_missing(void)
+{
+    facts->cert_cache.component_count = 3;
+    facts->cert_cache.missing = true;
+}
+static void dir_missing_open(void)
+{
+    dir_missing();
+    parent_open();
+}
+static void walk_eacces(void)
+{
+    facts->cert_cache.error = EACCES;
+}
+static void walk_enotdir(void)
+{
+    facts->cert_cache.error = ENOTDIR;
+}
+static void no_listing(void)
+{
+    facts->cert_cache.files_error = EACCES;
+}
+static void theirs_no_listing(void)
+{
+    dir_theirs();
+    no_listing();
+}
+static void no_modes(void)
+{
+    facts->cert_cache.modes_mean_nothing = true;
+}
 static void key_0640(void)
 {
-    facts->cert_cache.files[0] = (struct fact_file){.name = "key", .uid = 65532, .mode = S_IFREG | 0640};
+    facts->cert_cache.files[0] =
+        (struct fact_file){.name = "key", .uid = 65532, .mode = S_IFREG | 0640};
     facts->cert_cache.file_count = 1;
 }
-static void no_cache(void) { policy->cert_cache = NULL; }
-static void plaintext(void) { (void)posture_policy_set_plaintext_listener(policy, "--insecure-listen", "0.0.0.0:80"); }
-static void debug_port(void) { add_listening("0.0.0.0", 6060, 5); }
-static void activated(void) { debug_port(); facts->sockets.list[0].activated = true; }
-static void udp_port(void) { debug_port(); facts->sockets.list[0].type = SOCK_DGRAM; }
+static void no_cache(void)
+{
+    policy->cert_cache = NULL;
+}
+static void plaintext(void)
+{
+    (void)posture_policy_set_plaintext_listener(
+        policy, "--insecure-listen", "0.0.0.0:80");
+}
+static void debug_port(void)
+{
+    add_listening("0.0.0.0", 6060, 5);
+}
+static void activated(void)
+{
+    debug_port();
+    facts->sockets.list[0].activated = true;
+}
+static void udp_port(void)
+{
+    debug_port();
+    facts->sockets.list[0].type = SOCK_DGRAM;
+}
 static void unix_listener(void)
 {
     struct fact_socket *s = &facts->sockets.list[facts->sockets.count++];
@@ -167,17 +329,55 @@ static void unix_listener(void)
     s->addr_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 6);
     s->type = SOCK_STREAM;
 }
-static void as_expected(void) { add_listening("127.0.0.1", 8443, 7); }
-static void wrong_host(void) { add_listening("0.0.0.0", 8443, 7); }
-static void one_more(void) { as_expected(); debug_port(); }
-static void mptcp(void) { as_expected(); facts->sockets.list[0].protocol = 262; }
-static void on_fly(void) { facts->scale_out = "FLY_APP_NAME"; }
-static void on_fly_asserted(void) { on_fly(); facts->single_instance = "1"; }
-static void on_fly_not_quite(void) { on_fly(); facts->single_instance = "yes"; }
-static void on_fly_shared(void) { on_fly(); posture_policy_set_shared_backend(policy); }
-static void lock_held(void) { facts->lock.held = true; }
-static void lock_eacces(void) { facts->lock.error = EACCES; }
-static void many_may_run(void) { policy->single_instance = false; }
+static void as_expected(void)
+{
+    add_listening("127.0.0.1", 8443, 7);
+}
+static void wrong_host(void)
+{
+    add_listening("0.0.0.0", 8443, 7);
+}
+static void one_more(void)
+{
+    as_expected();
+    debug_port();
+}
+static void mptcp(void)
+{
+    as_expected();
+    facts->sockets.list[0].protocol = 262;
+}
+static void on_fly(void)
+{
+    facts->scale_out = "FLY_APP_NAME";
+}
+static void on_fly_asserted(void)
+{
+    on_fly();
+    facts->single_instance = "1";
+}
+static void on_fly_not_quite(void)
+{
+    on_fly();
+    facts->single_instance = "yes";
+}
+static void on_fly_shared(void)
+{
+    on_fly();
+    posture_policy_set_shared_backend(policy);
+}
+static void lock_held(void)
+{
+    facts->lock.held = true;
+}
+static void lock_eacces(void)
+{
+    facts->lock.error = EACCES;
+}
+static void many_may_run(void)
+{
+    policy->single_instance = false;
+}
 
 #define BOOT  POSTURE_PHASE_BOOT
 #define BOUND POSTURE_PHASE_BOUND
@@ -288,11 +488,13 @@ static void check_fixture(const struct fixture *f)
     if (found == NULL)
         fail_msg("%s: %s: the row did not run", f->id, f->name);
     if (found->verdict != f->want)
-        fail_msg("%s: %s: %s, observed %s", f->id, f->name, posture_verdict_name(found->verdict), found->observed);
+        fail_msg("%s: %s: %s, observed %s", f->id, f->name,
+            posture_verdict_name(found->verdict), found->observed);
     for (size_t i = 0; i < posture_report_count(report); i++) {
         const struct posture_finding *each = posture_report_finding(report, i);
 
-        seen = seen || (strcmp(each->id, f->id) == 0 && strstr(each->observed, f->observed) != NULL);
+        seen = seen || (strcmp(each->id, f->id) == 0 &&
+                           strstr(each->observed, f->observed) != NULL);
         assert_null(strstr(each->observed, "swordfish"));
         assert_null(strstr(each->reason, "swordfish"));
         assert_null(strstr(each->fix, "swordfish"));
@@ -304,7 +506,8 @@ static void check_fixture(const struct fixture *f)
     }
     if (!seen)
         fail_msg("%s: %s: observed %s", f->id, f->name, found->observed);
-    assert_int_equal(posture_report_has(report, found->error), f->want == POSTURE_FAIL);
+    assert_int_equal(
+        posture_report_has(report, found->error), f->want == POSTURE_FAIL);
 }
 
 static void every_fixture(void **state)
@@ -325,8 +528,10 @@ static void no_row_is_without_fixtures(void **state)
         unsigned fails = 0;
 
         for (size_t k = 0; k < ARRAY_LEN(fixtures); k++) {
-            passes += strcmp(fixtures[k].id, id) == 0 && fixtures[k].want == POSTURE_PASS;
-            fails += strcmp(fixtures[k].id, id) == 0 && fixtures[k].want == POSTURE_FAIL;
+            passes += strcmp(fixtures[k].id, id) == 0 &&
+                      fixtures[k].want == POSTURE_PASS;
+            fails += strcmp(fixtures[k].id, id) == 0 &&
+                     fixtures[k].want == POSTURE_FAIL;
         }
         if (passes == 0 || fails == 0)
             fail_msg("%s has %u passes and %u fails", id, passes, fails);
@@ -336,7 +541,8 @@ static void no_row_is_without_fixtures(void **state)
 static void every_row_of_the_phase_runs(void **state)
 {
     (void)state;
-    for (int phase = POSTURE_PHASE_BOOT; phase <= POSTURE_PHASE_BOUND; phase++) {
+    for (int phase = POSTURE_PHASE_BOOT; phase <= POSTURE_PHASE_BOUND;
+         phase++) {
         judge((enum posture_phase)phase, 0);
         for (size_t i = 0; i < posture_invariant_count(); i++) {
             const struct posture_invariant *row = posture_invariant_at(i);
@@ -359,8 +565,10 @@ static void the_catalogue_is_complete(void **state)
         assert_true(strlen(row->rule) > 10 && strlen(row->why) > 10);
         for (int p = 0; p < POSTURE_PLATFORM_COUNT; p++)
             assert_true(row->fix[p] != NULL && strlen(row->fix[p]) > 10);
-        assert_int_equal(row->action[POSTURE_MODE_PRODUCTION], POSTURE_ACTION_REFUSE);
-        assert_int_equal(row->on_unknown[POSTURE_MODE_PRODUCTION], POSTURE_ACTION_REFUSE);
+        assert_int_equal(
+            row->action[POSTURE_MODE_PRODUCTION], POSTURE_ACTION_REFUSE);
+        assert_int_equal(
+            row->on_unknown[POSTURE_MODE_PRODUCTION], POSTURE_ACTION_REFUSE);
     }
     assert_null(posture_invariant_at(posture_invariant_count()));
     assert_null(posture_invariant_find("nonsense"));
@@ -373,16 +581,26 @@ static void modes(void **state)
         void (*change)(void);
         enum posture_action want[3];
     } cases[] = {
-        {problem, {POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
-        {euid_0, {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
-        {cap_admin, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
-        {cap_inheritable, {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_WARN}},
-        {dir_0750, {POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
-        {plaintext, {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
-        {debug_port, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
-        {on_fly, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE}},
-        {caps_unknown, {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
-        {nothing, {POSTURE_ACTION_NONE, POSTURE_ACTION_NONE, POSTURE_ACTION_NONE}},
+        {problem, {POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE,
+                      POSTURE_ACTION_REFUSE}},
+        {euid_0,
+            {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {cap_admin, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE,
+                        POSTURE_ACTION_REFUSE}},
+        {cap_inheritable,
+            {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_WARN}},
+        {dir_0750, {POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE,
+                       POSTURE_ACTION_REFUSE}},
+        {plaintext,
+            {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {debug_port, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE,
+                         POSTURE_ACTION_REFUSE}},
+        {on_fly, {POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE,
+                     POSTURE_ACTION_REFUSE}},
+        {caps_unknown,
+            {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {nothing,
+            {POSTURE_ACTION_NONE, POSTURE_ACTION_NONE, POSTURE_ACTION_NONE}},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -393,7 +611,8 @@ static void modes(void **state)
             cases[i].change();
             judge(POSTURE_PHASE_BOOT, 0);
             if (posture_report_action(report) != cases[i].want[mode])
-                fail_msg("case %zu, mode %s", i, posture_mode_name((enum posture_mode)mode));
+                fail_msg("case %zu, mode %s", i,
+                    posture_mode_name((enum posture_mode)mode));
         }
 }
 
@@ -408,7 +627,8 @@ static void a_malformed_mode_never_weakens(void **state)
         facts->mode_value = values[i];
         judge(POSTURE_PHASE_BOOT, 0);
         assert_int_equal(posture_report_mode(report), POSTURE_MODE_PRODUCTION);
-        assert_int_equal(posture_report_has(report, POSTURE_ERR_INVALID_CONFIG), strcmp(values[i], "1") != 0);
+        assert_int_equal(posture_report_has(report, POSTURE_ERR_INVALID_CONFIG),
+            strcmp(values[i], "1") != 0);
     }
 }
 
@@ -433,7 +653,8 @@ static void the_fix_is_the_platforms(void **state)
     for (int p = 0; p < POSTURE_PLATFORM_COUNT; p++) {
         facts->platform = (enum posture_platform)p;
         judge(POSTURE_PHASE_BOOT, 0);
-        assert_string_equal(find("running-as-root")->fix, posture_invariant_find("running-as-root")->fix[p]);
+        assert_string_equal(find("running-as-root")->fix,
+            posture_invariant_find("running-as-root")->fix[p]);
     }
 }
 
@@ -443,7 +664,8 @@ static void fixes_are_shell_pasteable(void **state)
     (void)strncpy(last()->path, "/var/cache/it's", sizeof(last()->path) - 1);
     dir_0750();
     judge(POSTURE_PHASE_BOOT, 0);
-    assert_string_equal(find("cert-cache")->fix, "chmod 0700 '/var/cache/it'\\''s'");
+    assert_string_equal(
+        find("cert-cache")->fix, "chmod 0700 '/var/cache/it'\\''s'");
 }
 
 static void another_system_gets_one_notice(void **state)
@@ -454,7 +676,8 @@ static void another_system_gets_one_notice(void **state)
     not_linux();
     (void)strncpy(facts->system, "freebsd", sizeof(facts->system) - 1);
     judge(POSTURE_PHASE_BOOT, 0);
-    assert_string_equal(posture_report_notice(report), "running on freebsd, skipping linux-only checks");
+    assert_string_equal(posture_report_notice(report),
+        "running on freebsd, skipping linux-only checks");
 }
 
 static void rendering_escapes(void **state)
@@ -469,7 +692,10 @@ static void rendering_escapes(void **state)
     (void)posture_finding_logfmt(find("config"), line, sizeof(line));
     assert_null(strchr(line, '\n'));
     assert_null(strchr(line, '\x1b'));
-    assert_memory_equal(line, "check=config err=ErrInvalidConfig verdict=fail action=refuse object=PROD ", 70);
+    assert_memory_equal(line,
+        "check=config err=ErrInvalidConfig verdict=fail action=refuse "
+        "object=PROD ",
+        70);
     len = posture_report_json(report, whole, sizeof(whole));
     assert_true(len < sizeof(whole) && len == strlen(whole));
     assert_null(strpbrk(whole, "\n\x1b\xff"));
@@ -484,11 +710,14 @@ static void rendering_escapes(void **state)
 static void the_real_process(void **state)
 {
     (void)state;
-    for (int phase = POSTURE_PHASE_BOOT; phase <= POSTURE_PHASE_BOUND; phase++) {
+    for (int phase = POSTURE_PHASE_BOOT; phase <= POSTURE_PHASE_BOUND;
+         phase++) {
         posture_report_free(report);
-        assert_int_equal(posture_check(policy, (enum posture_phase)phase, 0, &report), 0);
+        assert_int_equal(
+            posture_check(policy, (enum posture_phase)phase, 0, &report), 0);
         for (size_t i = 0; i < posture_invariant_count(); i++)
-            assert_int_equal(find(posture_invariant_at(i)->id) != NULL, posture_invariant_at(i)->phases >> phase & 1);
+            assert_int_equal(find(posture_invariant_at(i)->id) != NULL,
+                posture_invariant_at(i)->phases >> phase & 1);
     }
 }
 

@@ -40,7 +40,8 @@ static int verdict_in(make_fn *make, const char *id)
     return verdict;
 }
 
-static void assert_verdict(make_fn *make, const char *id, enum posture_verdict want)
+static void assert_verdict(
+    make_fn *make, const char *id, enum posture_verdict want)
 {
     int status = 0;
     pid_t child = 0;
@@ -58,11 +59,21 @@ static void assert_verdict(make_fn *make, const char *id, enum posture_verdict w
 
 static bool nobody_special(void)
 {
-    return setresgid(SOMEBODY, SOMEBODY, SOMEBODY) == 0 && setresuid(SOMEBODY, SOMEBODY, SOMEBODY) == 0;
+    return setresgid(SOMEBODY, SOMEBODY, SOMEBODY) == 0 &&
+           setresuid(SOMEBODY, SOMEBODY, SOMEBODY) == 0;
 }
-static bool real_0(void) { return setresuid(0, SOMEBODY, SOMEBODY) == 0; }
-static bool effective_0(void) { return setresuid(SOMEBODY, 0, SOMEBODY) == 0; }
-static bool saved_0(void) { return setresuid(SOMEBODY, SOMEBODY, 0) == 0; }
+static bool real_0(void)
+{
+    return setresuid(0, SOMEBODY, SOMEBODY) == 0;
+}
+static bool effective_0(void)
+{
+    return setresuid(SOMEBODY, 0, SOMEBODY) == 0;
+}
+static bool saved_0(void)
+{
+    return setresuid(SOMEBODY, SOMEBODY, 0) == 0;
+}
 static bool filesystem_0(void)
 {
     /* setresuid() sets it to the effective one: back to 0 from there. */
@@ -80,18 +91,33 @@ static bool filesystem_0(void)
 static bool hold(const char *text)
 {
     cap_t caps = cap_from_text(text);
-    bool done = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && nobody_special() && caps != NULL && cap_set_proc(caps) == 0;
+    bool done = prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0 && nobody_special() &&
+                caps != NULL && cap_set_proc(caps) == 0;
 
     (void)cap_free(caps);
     return done;
 }
-static bool admin_effective(void) { return hold("cap_sys_admin=ep"); }
-static bool admin_permitted(void) { return hold("cap_sys_admin=p"); }
-static bool admin_inheritable(void) { return hold("cap_sys_admin=i"); }
-static bool bind_service(void) { return hold("cap_net_bind_service=ep"); }
+static bool admin_effective(void)
+{
+    return hold("cap_sys_admin=ep");
+}
+static bool admin_permitted(void)
+{
+    return hold("cap_sys_admin=p");
+}
+static bool admin_inheritable(void)
+{
+    return hold("cap_sys_admin=i");
+}
+static bool bind_service(void)
+{
+    return hold("cap_net_bind_service=ep");
+}
 static bool admin_ambient(void)
 {
-    return hold("cap_sys_admin=pi") && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) == 0;
+    return hold("cap_sys_admin=pi") &&
+           prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0) ==
+               0;
 }
 
 static void user_ids(void **state)
@@ -115,4 +141,5 @@ static void capability_sets(void **state)
     assert_verdict(admin_inheritable, "capabilities", POSTURE_FAIL);
 }
 
-RUN_TESTS("kernel", cmocka_unit_test(user_ids), cmocka_unit_test(capability_sets));
+RUN_TESTS(
+    "kernel", cmocka_unit_test(user_ids), cmocka_unit_test(capability_sets));

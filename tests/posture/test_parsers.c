@@ -11,10 +11,11 @@ static void status_of_a_process(void **state)
     struct proc_status s;
 
     (void)state;
-    proc_status_parse(LIT("Name:\tcat\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
-                          "CapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\n"
-                          "CapEff:\t0000000000000400\nCapBnd:\t000001ffffffffff\n"
-                          "CapAmb:\t0000000000000001\nNoNewPrivs:\t1\n"),
+    proc_status_parse(
+        LIT("Name:\tcat\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
+            "CapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\n"
+            "CapEff:\t0000000000000400\nCapBnd:\t000001ffffffffff\n"
+            "CapAmb:\t0000000000000001\nNoNewPrivs:\t1\n"),
         &s);
     assert_true(s.uid_known);
     assert_int_equal(s.uid[PROC_STATUS_REAL], 1);

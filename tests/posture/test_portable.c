@@ -14,7 +14,8 @@ static void linux_only_rows_are_not_applicable(void **state)
     assert_non_null(policy);
     assert_int_equal(posture_policy_set_cert_cache(policy, "/"), 0);
     assert_int_equal(posture_check(policy, POSTURE_PHASE_BOOT, 0, &report), 0);
-    assert_string_equal(posture_report_notice(report), "running on linux, skipping linux-only checks");
+    assert_string_equal(posture_report_notice(report),
+        "running on linux, skipping linux-only checks");
     assert_int_equal(posture_report_count(report), posture_invariant_count());
     for (size_t i = 0; i < posture_report_count(report); i++) {
         const struct posture_finding *f = posture_report_finding(report, i);

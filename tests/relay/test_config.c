@@ -11,7 +11,7 @@ static char *complaint;
 /* Parse these words, up to a NULL. */
 static enum config_outcome parse(const char *const words[])
 {
-    char *argv[16] = {(char *)(uintptr_t)"relay"};
+    char *argv[16] = {(char *)(uintptr_t) "relay"};
     int argc = 1;
     size_t len = 0;
     FILE *err = NULL;
@@ -40,15 +40,20 @@ static bool has_problem(const char *key)
 static void go_style_flags(void **state)
 {
     (void)state;
-    assert_int_equal(PARSE("-insecure-listen", "127.0.0.1:1", "--trust-x-forwarded-for", "--max-connections=7"), CONFIG_RUN);
+    assert_int_equal(PARSE("-insecure-listen", "127.0.0.1:1",
+                         "--trust-x-forwarded-for", "--max-connections=7"),
+        CONFIG_RUN);
     assert_string_equal(config.text[CONFIG_INSECURE_LISTEN], "127.0.0.1:1");
     assert_true(config.on[CONFIG_TRUST_X_FORWARDED_FOR]);
     assert_int_equal(config.max_connections, 7);
     assert_true(config.insecure);
     assert_int_equal(config.problem_count, 0);
-    assert_int_equal(PARSE("--insecure-listen=127.0.0.1:1", "-trust-x-forwarded-for=false"), CONFIG_RUN);
+    assert_int_equal(
+        PARSE("--insecure-listen=127.0.0.1:1", "-trust-x-forwarded-for=false"),
+        CONFIG_RUN);
     assert_false(config.on[CONFIG_TRUST_X_FORWARDED_FOR]);
-    assert_int_equal(PARSE("--version", "--max-connections=0"), CONFIG_SHOW_VERSION);
+    assert_int_equal(
+        PARSE("--version", "--max-connections=0"), CONFIG_SHOW_VERSION);
     assert_int_equal(PARSE("-h"), CONFIG_SHOW_HELP);
 }
 
@@ -62,14 +67,17 @@ static void bad_usage_is_one_line(void **state)
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         assert_int_equal(parse(words[i]), CONFIG_BAD_USAGE);
         assert_true(strlen(complaint) > 10);
-        assert_ptr_equal(strchr(complaint, '\n'), complaint + strlen(complaint) - 1);
+        assert_ptr_equal(
+            strchr(complaint, '\n'), complaint + strlen(complaint) - 1);
     }
 }
 
 static void every_problem_is_collected(void **state)
 {
     (void)state;
-    assert_int_equal(PARSE("--insecure-listen=nonsense", "--max-connections=0", "--metrics-listen=0.0.0.0:1", "--http-listen=:80"), CONFIG_RUN);
+    assert_int_equal(PARSE("--insecure-listen=nonsense", "--max-connections=0",
+                         "--metrics-listen=0.0.0.0:1", "--http-listen=:80"),
+        CONFIG_RUN);
     assert_true(has_problem("--insecure-listen"));
     assert_true(has_problem("--max-connections"));
     assert_true(has_problem("--metrics-listen"));

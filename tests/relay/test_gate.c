@@ -34,15 +34,26 @@ static void routes(void **state)
 static void required_headers(void **state)
 {
     (void)state;
-    assert_true(gate_admit(with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Version: 1\r\nUser-Agent: u\r\n"), GATE_SERVER, &who));
+    assert_true(
+        gate_admit(with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Version: "
+                             "1\r\nUser-Agent: u\r\n"),
+            GATE_SERVER, &who));
     assert_span(who.server_id, LIT("s"));
     assert_span(who.version, LIT("1"));
     assert_false(gate_admit(&head, GATE_CLIENT, &who));
-    assert_true(gate_admit(with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\nX-Pyrycode-Device-Name: my phone\r\n"), GATE_CLIENT, &who));
+    assert_true(gate_admit(
+        with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\nUser-Agent: "
+                  "u\r\nX-Pyrycode-Device-Name: my phone\r\n"),
+        GATE_CLIENT, &who));
     assert_span(who.device_name, LIT("my phone"));
     assert_false(gate_admit(&head, GATE_SERVER, &who));
-    assert_false(gate_admit(with("/", "X-Pyrycode-Server: \r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n"), GATE_CLIENT, &who));
-    assert_false(gate_admit(with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\n"), GATE_CLIENT, &who));
+    assert_false(gate_admit(
+        with("/",
+            "X-Pyrycode-Server: \r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n"),
+        GATE_CLIENT, &who));
+    assert_false(
+        gate_admit(with("/", "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\n"),
+            GATE_CLIENT, &who));
 }
 
 static void server_id_is_short_text(void **state)
@@ -54,10 +65,16 @@ static void server_id_is_short_text(void **state)
     for (int len = 255; len <= 257; len++) {
         memset(id, 'a', (size_t)len);
         id[len] = '\0';
-        (void)snprintf(fields, sizeof(fields), "X-Pyrycode-Server: %s\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n", id);
-        assert_int_equal(gate_admit(with("/", fields), GATE_CLIENT, &who), len <= 256);
+        (void)snprintf(fields, sizeof(fields),
+            "X-Pyrycode-Server: %s\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n",
+            id);
+        assert_int_equal(
+            gate_admit(with("/", fields), GATE_CLIENT, &who), len <= 256);
     }
-    assert_false(gate_admit(with("/", "X-Pyrycode-Server: \xff\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n"), GATE_CLIENT, &who));
+    assert_false(
+        gate_admit(with("/", "X-Pyrycode-Server: \xff\r\nX-Pyrycode-Token: "
+                             "t\r\nUser-Agent: u\r\n"),
+            GATE_CLIENT, &who));
 }
 
 static void a_long_device_name_is_shortened(void **state)
@@ -69,7 +86,10 @@ static void a_long_device_name_is_shortened(void **state)
     for (size_t i = 0; i < 600; i += 2)
         memcpy(name + i, "\xc3\xa4", 2);
     name[600] = '\0';
-    (void)snprintf(fields, sizeof(fields), "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\nX-Pyrycode-Device-Name: x%s\r\n", name);
+    (void)snprintf(fields, sizeof(fields),
+        "X-Pyrycode-Server: s\r\nX-Pyrycode-Token: t\r\nUser-Agent: "
+        "u\r\nX-Pyrycode-Device-Name: x%s\r\n",
+        name);
     assert_true(gate_admit(with("/", fields), GATE_CLIENT, &who));
     assert_int_equal(who.device_name.len, 255); /* x and 127 characters */
 }

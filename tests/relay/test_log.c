@@ -9,15 +9,21 @@
 static void a_line_as_documented(void **state)
 {
     static char line[LOG_LINE_MAX];
-    size_t len = log_render(line, LOG_WARN, "two words", (struct log_field[]){LOG_TEXT(LOG_SERVER_ID, "s"), LOG_INT(LOG_CLOSE_CODE, 1001)}, 2);
+    size_t len = log_render(line, LOG_WARN, "two words",
+        (struct log_field[]){
+            LOG_TEXT(LOG_SERVER_ID, "s"), LOG_INT(LOG_CLOSE_CODE, 1001)},
+        2);
     int year = 0;
     int end = 0;
 
     (void)state;
     assert_int_equal(line[len - 1], '\n');
-    assert_int_equal(sscanf(line, "time=%d-%*2d-%*2dT%*2d:%*2d:%*2d.%*3d%n", &year, &end), 1);
+    assert_int_equal(
+        sscanf(line, "time=%d-%*2d-%*2dT%*2d:%*2d:%*2d.%*3d%n", &year, &end),
+        1);
     assert_true(year > 2000 && end == 28);
-    assert_non_null(strstr(line, " level=WARN msg=\"two words\" server_id=s close_code=1001\n"));
+    assert_non_null(strstr(
+        line, " level=WARN msg=\"two words\" server_id=s close_code=1001\n"));
 }
 
 static void a_long_line_is_cut_and_says_so(void **state)
@@ -28,7 +34,9 @@ static void a_long_line_is_cut_and_says_so(void **state)
 
     (void)state;
     memset(value, '"', sizeof(value));
-    len = log_render(line, LOG_INFO, "x", (struct log_field[]){LOG_FIELD(LOG_ERR, span_of(value, sizeof(value)))}, 1);
+    len = log_render(line, LOG_INFO, "x",
+        (struct log_field[]){LOG_FIELD(LOG_ERR, span_of(value, sizeof(value)))},
+        1);
     assert_true(len <= LOG_LINE_MAX);
     assert_non_null(memmem(line, len, " cut=1\n", 7));
 }
@@ -43,10 +51,15 @@ static void metrics_start_with_every_series(void **state)
     metrics_count(&m, METRIC_CLIENT_404);
     metrics_render(&m, &(struct metrics_gauges){.connected_phones = 3}, &t);
     assert_false(t.cut);
-    assert_non_null(strstr(buf, "pyrycode_relay_ws_upgrade_attempts_total{endpoint=\"client\",outcome=\"reject_404\"} 1\n"));
-    assert_non_null(strstr(buf, "pyrycode_relay_ws_upgrade_attempts_total{endpoint=\"server\",outcome=\"reject_rate_limit\"} 0\n"));
+    assert_non_null(
+        strstr(buf, "pyrycode_relay_ws_upgrade_attempts_total{endpoint="
+                    "\"client\",outcome=\"reject_404\"} 1\n"));
+    assert_non_null(
+        strstr(buf, "pyrycode_relay_ws_upgrade_attempts_total{endpoint="
+                    "\"server\",outcome=\"reject_rate_limit\"} 0\n"));
     assert_non_null(strstr(buf, "pyrycode_relay_connected_phones 3\n"));
-    assert_non_null(strstr(buf, "# TYPE pyrycode_relay_grace_expiries_total counter\n"));
+    assert_non_null(
+        strstr(buf, "# TYPE pyrycode_relay_grace_expiries_total counter\n"));
 }
 
 RUN_TESTS("log", cmocka_unit_test(a_line_as_documented),

@@ -5,14 +5,17 @@
 
 #include "cmocka_all.h"
 
-static void put(struct outbox *o, const char *text, enum outbox_kind kind, uint32_t from)
+static void put(
+    struct outbox *o, const char *text, enum outbox_kind kind, uint32_t from)
 {
     size_t len = strlen(text);
     uint8_t *room = outbox_reserve(o, len);
 
     assert_non_null(room);
     memcpy(room, text, len);
-    outbox_commit(o, (struct outbox_item){.len = len, .cost = len + 1, .from = from, .kind = kind});
+    outbox_commit(
+        o, (struct outbox_item){
+               .len = len, .cost = len + 1, .from = from, .kind = kind});
 }
 
 static void first_in_first_out_in_one_piece(void **state)
@@ -96,7 +99,8 @@ static void random_traffic(void **state)
         assert_non_null(room);
         for (size_t i = 0; i < len; i++)
             room[i] = want[wanted + i] = (uint8_t)(seed + i * 31);
-        outbox_commit(&o, (struct outbox_item){.len = len, .cost = len, .kind = OUTBOX_FRAME});
+        outbox_commit(&o, (struct outbox_item){
+                              .len = len, .cost = len, .kind = OUTBOX_FRAME});
         wanted += len;
         items++;
 

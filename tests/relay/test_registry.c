@@ -38,10 +38,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-static enum registry_claim claim(const char *id, struct conn *binary, size_t *ret_evicted)
+static enum registry_claim claim(
+    const char *id, struct conn *binary, size_t *ret_evicted)
 {
     struct registry_evicted evicted = {.count = 0};
-    enum registry_claim outcome = registry_claim(&r, span_str(id), binary, &binary->slot, &evicted);
+    enum registry_claim outcome =
+        registry_claim(&r, span_str(id), binary, &binary->slot, &evicted);
 
     if (ret_evicted != NULL)
         *ret_evicted = evicted.count;
@@ -127,7 +129,8 @@ static void many_ids(void **state)
     assert_int_equal(r.slot_count, 3000);
     for (int i = 0; i < 3000; i++) {
         (void)snprintf(id, sizeof(id), "id-%d", i);
-        assert_span(registry_slot_id(registry_find(&r, span_str(id))), span_str(id));
+        assert_span(
+            registry_slot_id(registry_find(&r, span_str(id))), span_str(id));
     }
 }
 

@@ -13,9 +13,12 @@ static void statuses(void **state)
         {LIT("{\"conn_id\":\"c\",\"frame\":1}"), ENVELOPE_ROUTE},
         {LIT("{\"CONN_ID\":\"c\",\"Frame\":1}"), ENVELOPE_ROUTE},
         {LIT("{\"conn_id\":\"c\",\"close_code\":4401}"), ENVELOPE_ROUTE},
-        {LIT("{\"conn_id\":\"c\",\"frame\":null,\"close_code\":1000}"), ENVELOPE_ROUTE},
-        {LIT("{\"conn_id\":\"c\",\"frame\":1,\"close_code\":null}"), ENVELOPE_ROUTE},
-        {LIT("{\"conn_id\":\"c\",\"frame\":1,\"push_wake\":{}}"), ENVELOPE_ROUTE},
+        {LIT("{\"conn_id\":\"c\",\"frame\":null,\"close_code\":1000}"),
+            ENVELOPE_ROUTE},
+        {LIT("{\"conn_id\":\"c\",\"frame\":1,\"close_code\":null}"),
+            ENVELOPE_ROUTE},
+        {LIT("{\"conn_id\":\"c\",\"frame\":1,\"push_wake\":{}}"),
+            ENVELOPE_ROUTE},
         {LIT("{\"push_wake\":{}}"), ENVELOPE_PUSH_WAKE},
         {LIT("{\"conn_id\":\"\",\"push_wake\":1}"), ENVELOPE_PUSH_WAKE},
         {LIT("{\"conn_id\":null,\"push_wake\":1}"), ENVELOPE_PUSH_WAKE},
@@ -25,17 +28,25 @@ static void statuses(void **state)
         {LIT("{\"conn_id\":\"c\",\"frame\":1"), ENVELOPE_NOT_OBJECT},
         {LIT("{\"conn_id\":1,\"frame\":1}"), ENVELOPE_BAD_CONN_ID},
         {LIT("{\"conn_id\":\"c\",\"close_code\":-1}"), ENVELOPE_BAD_CLOSE_CODE},
-        {LIT("{\"conn_id\":\"c\",\"close_code\":1.5}"), ENVELOPE_BAD_CLOSE_CODE},
-        {LIT("{\"conn_id\":\"c\",\"close_code\":1e3}"), ENVELOPE_BAD_CLOSE_CODE},
-        {LIT("{\"conn_id\":\"c\",\"close_code\":65536}"), ENVELOPE_BAD_CLOSE_CODE},
-        {LIT("{\"conn_id\":\"c\",\"close_code\":\"1\"}"), ENVELOPE_BAD_CLOSE_CODE},
-        {LIT("{\"conn_id\":\"c\",\"close_code\":1005}"), ENVELOPE_ILLEGAL_CLOSE_CODE},
-        {LIT("{\"conn_id\":\"c\",\"close_code\":999}"), ENVELOPE_ILLEGAL_CLOSE_CODE},
-        {LIT("{\"conn_id\":\"c\",\"close_code\":65535}"), ENVELOPE_ILLEGAL_CLOSE_CODE},
+        {LIT("{\"conn_id\":\"c\",\"close_code\":1.5}"),
+            ENVELOPE_BAD_CLOSE_CODE},
+        {LIT("{\"conn_id\":\"c\",\"close_code\":1e3}"),
+            ENVELOPE_BAD_CLOSE_CODE},
+        {LIT("{\"conn_id\":\"c\",\"close_code\":65536}"),
+            ENVELOPE_BAD_CLOSE_CODE},
+        {LIT("{\"conn_id\":\"c\",\"close_code\":\"1\"}"),
+            ENVELOPE_BAD_CLOSE_CODE},
+        {LIT("{\"conn_id\":\"c\",\"close_code\":1005}"),
+            ENVELOPE_ILLEGAL_CLOSE_CODE},
+        {LIT("{\"conn_id\":\"c\",\"close_code\":999}"),
+            ENVELOPE_ILLEGAL_CLOSE_CODE},
+        {LIT("{\"conn_id\":\"c\",\"close_code\":65535}"),
+            ENVELOPE_ILLEGAL_CLOSE_CODE},
         {LIT("{}"), ENVELOPE_NO_CONN_ID},
         {LIT("{\"conn_id\":\"\",\"frame\":1}"), ENVELOPE_NO_CONN_ID},
         {LIT("{\"conn_id\":\"c\"}"), ENVELOPE_NO_FRAME},
-        {LIT("{\"conn_id\":\"c\",\"frame\":null,\"close_code\":0}"), ENVELOPE_NO_FRAME},
+        {LIT("{\"conn_id\":\"c\",\"frame\":null,\"close_code\":0}"),
+            ENVELOPE_NO_FRAME},
     };
 
     (void)state;
@@ -54,8 +65,9 @@ static void the_frame_is_verbatim_and_the_last_one_wins(void **state)
 
     (void)state;
     assert_int_equal(
-        envelope_parse(LIT("{\"frame\":0,\"conn_id\":\"a\",\"frame\": { \"x\" : 1 } ,"
-                           "\"conn_id\":\"b\\u0063\",\"close_code\":4000}"),
+        envelope_parse(
+            LIT("{\"frame\":0,\"conn_id\":\"a\",\"frame\": { \"x\" : 1 } ,"
+                "\"conn_id\":\"b\\u0063\",\"close_code\":4000}"),
             &e),
         ENVELOPE_ROUTE);
     assert_span(e.frame, LIT("{ \"x\" : 1 }"));
@@ -69,8 +81,9 @@ static void no_text_holds_a_peers_bytes(void **state)
     struct envelope e;
 
     (void)state;
-    assert_null(strstr(
-        envelope_text(envelope_parse(LIT("{\"conn_id\":secret}"), &e)), "secret"));
+    assert_null(
+        strstr(envelope_text(envelope_parse(LIT("{\"conn_id\":secret}"), &e)),
+            "secret"));
 }
 
 static void prefix_and_notice(void **state)
@@ -82,7 +95,8 @@ static void prefix_and_notice(void **state)
     assert_span(span_of(out, len), LIT("{\"conn_id\":\"a\\\"b\",\"frame\":"));
     assert_int_equal(envelope_prefix(LIT("a\"b"), NULL, 0), len);
     len = envelope_close_notice(LIT("c"), 1001, out, sizeof(out));
-    assert_span(span_of(out, len), LIT("{\"conn_id\":\"c\",\"close_code\":1001}"));
+    assert_span(
+        span_of(out, len), LIT("{\"conn_id\":\"c\",\"close_code\":1001}"));
     assert_int_equal(envelope_close_notice(LIT("c"), 1001, out, 3), len);
 }
 

@@ -21,7 +21,8 @@ static void statuses(void **state)
         {LIT("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), HTTP_OK},
         {LIT("GET / HTTP/1.0\r\n\r\n"), HTTP_OK},
         {LIT("GET http://h/p?q HTTP/1.1\r\nHost: h\r\n\r\n"), HTTP_OK},
-        {LIT("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"), HTTP_OK},
+        {LIT("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+            HTTP_OK},
         {LIT(""), HTTP_MORE},
         {LIT("GET / HTTP/1.1\r\nHost: a\r\n"), HTTP_MORE},
         {LIT("GET / HTTP/1.1\nHost: a\n\n"), HTTP_BAD_LINE},
@@ -33,14 +34,18 @@ static void statuses(void **state)
         {LIT("GET / HTTP/2.0\r\nHost: a\r\n\r\n"), HTTP_BAD_VERSION},
         {LIT("GET / HTTP/1.1\r\n\r\n"), HTTP_NO_HOST},
         {LIT("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"), HTTP_DUPLICATE},
-        {LIT("GET / HTTP/1.1\r\nHost: a\r\nX-Pyrycode-Token: 1\r\nx-pyrycode-token: 2\r\n\r\n"), HTTP_DUPLICATE},
+        {LIT("GET / HTTP/1.1\r\nHost: a\r\nX-Pyrycode-Token: "
+             "1\r\nx-pyrycode-token: 2\r\n\r\n"),
+            HTTP_DUPLICATE},
         {LIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\r\n c\r\n\r\n"), HTTP_FOLDED},
         {LIT("GET / HTTP/1.1\r\nHost: a\r\nA : b\r\n\r\n"), HTTP_BAD_FIELD},
         {LIT("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"), HTTP_BAD_FIELD},
         {LIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\0c\r\n\r\n"), HTTP_BAD_FIELD},
         {LIT("GET / HTTP/1.1\r\nHost: a\r\nA: b\rc\r\n\r\n"), HTTP_BAD_FIELD},
-        {LIT("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"), HTTP_BODY},
-        {LIT("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"), HTTP_BODY},
+        {LIT("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"),
+            HTTP_BODY},
+        {LIT("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            HTTP_BODY},
     };
 
     (void)state;
@@ -55,8 +60,11 @@ static void statuses(void **state)
 static void fields(void **state)
 {
     (void)state;
-    assert_int_equal(parse(LIT("GET /v1/server?x=1 HTTP/1.1\r\nhost:a\r\nX-A:  b c \t\r\nEmpty:\r\n"
-                               "Connection: keep-alive\r\nConnection: , Upgrade ,x\r\n\r\nrest")),
+    assert_int_equal(
+        parse(LIT(
+            "GET /v1/server?x=1 HTTP/1.1\r\nhost:a\r\nX-A:  b c "
+            "\t\r\nEmpty:\r\n"
+            "Connection: keep-alive\r\nConnection: , Upgrade ,x\r\n\r\nrest")),
         HTTP_OK);
     assert_span(head.method, LIT("GET"));
     assert_span(head.path, LIT("/v1/server"));
@@ -97,7 +105,8 @@ static void limits(void **state)
         http_head_parse(span_of(text, 1024), 1024, &head), HTTP_MORE);
     len = (size_t)snprintf(text, sizeof(text), "GET / HTTP/1.1\r\nHost: a\r\n");
     for (int i = 1; i < HTTP_FIELDS_MAX; i++)
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "A%d: b\r\n", i);
+        len +=
+            (size_t)snprintf(text + len, sizeof(text) - len, "A%d: b\r\n", i);
     memcpy(text + len, "\r\n", 2);
     assert_int_equal(
         http_head_parse(span_of(text, len + 2), 4096, &head), HTTP_OK);

@@ -8,11 +8,11 @@
 static void accepts_rfc_8259(void **state)
 {
     const struct span cases[] = {LIT("0"), LIT("-0"), LIT("10.5e+3"),
-        LIT("1E-2"), LIT(" \t\r\nnull "), LIT("true"), LIT("false"), LIT("\"\""),
-        LIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00Ff\""), LIT("\"\x7f\""),
-        LIT("[]"), LIT("[[],[ ]]"), LIT("{}"), LIT("{\"a\":{\"b\":[1,2]}}"),
-        LIT("{\"a\":1,\"a\":2}"), LIT("\"\\ud800\""),
-        LIT("\"\xe2\x82\xac\"")};
+        LIT("1E-2"), LIT(" \t\r\nnull "), LIT("true"), LIT("false"),
+        LIT("\"\""), LIT("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00Ff\""),
+        LIT("\"\x7f\""), LIT("[]"), LIT("[[],[ ]]"), LIT("{}"),
+        LIT("{\"a\":{\"b\":[1,2]}}"), LIT("{\"a\":1,\"a\":2}"),
+        LIT("\"\\ud800\""), LIT("\"\xe2\x82\xac\"")};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -86,7 +86,8 @@ static void compares_escaped_text(void **state)
 {
     (void)state;
     assert_true(json_text_equals(LIT("a\\u00e4\\n"), LIT("a\xc3\xa4\n")));
-    assert_true(json_text_equals(LIT("\\ud83d\\ude00"), LIT("\xf0\x9f\x98\x80")));
+    assert_true(
+        json_text_equals(LIT("\\ud83d\\ude00"), LIT("\xf0\x9f\x98\x80")));
     assert_false(json_text_equals(LIT("A"), LIT("a")));
     assert_false(json_text_equals(LIT("ab"), LIT("a")));
     assert_false(json_text_equals(LIT("a"), LIT("ab")));

@@ -55,7 +55,8 @@ static void reads_every_field(void **state)
 
     (void)state;
     assert_int_equal(
-        ws_frame_decode(LIT("\x02\xfe\x01\x02wxyzrest"), LIMIT, &header), WS_OK);
+        ws_frame_decode(LIT("\x02\xfe\x01\x02wxyzrest"), LIMIT, &header),
+        WS_OK);
     assert_int_equal(header.opcode, WS_BINARY);
     assert_false(header.fin);
     assert_int_equal(header.payload_len, 258);
@@ -110,8 +111,7 @@ static void every_status_has_a_text_and_a_code(void **state)
     for (int s = WS_OK; s <= WS_TOO_BIG; s++) {
         assert_true(strlen(ws_frame_text((enum ws_status)s)) > 0);
         if (s > WS_MORE)
-            assert_in_range(
-                ws_frame_close_code((enum ws_status)s), 1002, 1009);
+            assert_in_range(ws_frame_close_code((enum ws_status)s), 1002, 1009);
     }
 }
 

@@ -51,8 +51,7 @@ static void close_payloads(void **state)
         uint16_t code;
         size_t reason_len;
     } cases[] = {
-        {LIT(""), WS_OK, 1005, 0},
-        {LIT("\x03"), WS_BAD_CLOSE, 0, 0},
+        {LIT(""), WS_OK, 1005, 0}, {LIT("\x03"), WS_BAD_CLOSE, 0, 0},
         {LIT("\x03\xe8"), WS_OK, 1000, 0},
         {LIT("\x03\xe8gone"), WS_OK, 1000, 4},
         {LIT("\x03\xe8\xc3\xa4"), WS_OK, 1000, 2},
@@ -80,7 +79,8 @@ static void codes_that_may_be_sent(void **state)
     (void)state;
     for (unsigned code = 0; code < 70000; code++) {
         bool want = (code >= 1000 && code <= 1003) ||
-            (code >= 1007 && code <= 1014) || (code >= 3000 && code <= 4999);
+                    (code >= 1007 && code <= 1014) ||
+                    (code >= 3000 && code <= 4999);
 
         assert_int_equal(ws_close_may_send(code), want);
     }
@@ -99,7 +99,8 @@ static void a_close_frame_fits_whatever_the_reason(void **state)
     for (size_t i = 0; i < sizeof(reason); i += 2)
         memcpy(reason + i, "\xc3\xa4", 2);
     assert_int_equal(
-        ws_close_encode(out, 1000, span_of(reason, sizeof(reason))), 2 + 2 + 122);
+        ws_close_encode(out, 1000, span_of(reason, sizeof(reason))),
+        2 + 2 + 122);
     assert_int_equal(out[2 + 2 + 121], 0xa4); /* no half character */
 }
 

@@ -31,18 +31,22 @@ static void conditions(void **state)
 
     (void)state;
     assert_int_equal(check("GET", "GET"), WS_UPGRADE_OK);
-    assert_int_equal(check("Upgrade: websocket", "upgrade: WebSocket"), WS_UPGRADE_OK);
+    assert_int_equal(
+        check("Upgrade: websocket", "upgrade: WebSocket"), WS_UPGRADE_OK);
     assert_int_equal(check("GET", "POST"), WS_UPGRADE_METHOD);
     assert_int_equal(check("HTTP/1.1", "HTTP/1.0"), WS_UPGRADE_NONE);
-    assert_int_equal(check("Connection: Upgrade", "Connection: close"), WS_UPGRADE_NONE);
+    assert_int_equal(
+        check("Connection: Upgrade", "Connection: close"), WS_UPGRADE_NONE);
     assert_int_equal(check("websocket", "h2c"), WS_UPGRADE_NONE);
     assert_int_equal(check("13", "8"), WS_UPGRADE_VERSION);
-    assert_int_equal(check("Sec-WebSocket-Version", "X-Version"), WS_UPGRADE_VERSION);
+    assert_int_equal(
+        check("Sec-WebSocket-Version", "X-Version"), WS_UPGRADE_VERSION);
     assert_int_equal(check("Sec-WebSocket-Key", "X-Key"), WS_UPGRADE_KEY);
     assert_int_equal(check(key, "dGhlIHNhbXBsZSBub25jZQ="), WS_UPGRADE_KEY);
     assert_int_equal(check(key, "dGhlIHNhbXBsZSBub25jZR=="), WS_UPGRADE_KEY);
     assert_int_equal(check(key, "dGhlIHNhbXBsZSBub25j!Q=="), WS_UPGRADE_KEY);
-    assert_int_equal(check(key, "dGhlIHNhbXBsZSBub25jZQ==AAAA"), WS_UPGRADE_KEY);
+    assert_int_equal(
+        check(key, "dGhlIHNhbXBsZSBub25jZQ==AAAA"), WS_UPGRADE_KEY);
 }
 
 /* The example of RFC 6455 section 1.3. */
@@ -61,5 +65,5 @@ static void accept_value(void **state)
     assert_memory_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", WS_ACCEPT_LEN);
 }
 
-RUN_TESTS("ws_upgrade", cmocka_unit_test(conditions),
-    cmocka_unit_test(accept_value));
+RUN_TESTS(
+    "ws_upgrade", cmocka_unit_test(conditions), cmocka_unit_test(accept_value));

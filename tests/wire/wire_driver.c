@@ -70,7 +70,9 @@ static void run(char *line, uint8_t *bytes)
     } else if (strcmp(command, "prefix") == 0) {
         put_hex("", span_of(out, envelope_prefix(in, out, sizeof(out))));
     } else if (strcmp(command, "notice") == 0 && b != NULL) {
-        put_hex("", span_of(out, envelope_close_notice(in, (uint16_t)strtoul(a, NULL, 10), out, sizeof(out))));
+        put_hex("", span_of(out,
+                        envelope_close_notice(in,
+                            (uint16_t)strtoul(a, NULL, 10), out, sizeof(out))));
     } else if (strcmp(command, "mask") == 0 && b != NULL && strlen(a) == 8) {
         (void)from_hex(a, key);
         if (c == NULL)

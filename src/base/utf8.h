@@ -4,6 +4,10 @@
 #include "base/attr.h"
 #include "base/span.h"
 
+/* Bytes of the well-formed character at the start of in, 0 if there is none;
+ * code gets its code point. */
+size_t utf8_next(struct span in, uint32_t *code);
+
 bool utf8_valid(struct span in);
 
 /* The largest prefix length <= max that does not cut a character of valid

@@ -1,4 +1,6 @@
-#include "wire/utf8.h"
+#include "base/utf8.h"
+
+#include <string.h>
 
 static bool is_tail(uint8_t c)
 {
@@ -19,8 +21,8 @@ static size_t character(struct span in)
     if (in.len < 3 || !is_tail(p[1]) || !is_tail(p[2]))
         return 0;
     if (p[0] < 0xf0) {
-        bool bad = (p[0] == 0xe0 && p[1] < 0xa0) ||
-            (p[0] == 0xed && p[1] > 0x9f);
+        bool bad =
+            (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f);
 
         return bad ? 0 : 3;
     }
@@ -31,25 +33,47 @@ static size_t character(struct span in)
     return 4;
 }
 
+size_t utf8_next(struct span in, uint32_t *code)
+{
+    size_t len = 0;
+
+    if (in.len > 0 && in.ptr[0] < 0x80) {
+        *code = in.ptr[0];
+        return 1;
+    }
+    if (in.len > 0)
+        len = character(in);
+    if (len == 0)
+        return 0;
+    *code = in.ptr[0] & (0x7fU >> len);
+    for (size_t i = 1; i < len; i++)
+        *code = *code << 6 | (in.ptr[i] & 0x3fU);
+    return len;
+}
+
+static bool starts_with_ascii_word(struct span in)
+{
+    uint64_t word = 0;
+
+    if (in.len < sizeof(word))
+        return false;
+    memcpy(&word, in.ptr, sizeof(word));
+    return (word & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool utf8_valid(struct span in)
 {
-    size_t at = 0;
+    while (in.len > 0) {
+        size_t len = 1;
 
-    while (at < in.len) {
-        uint64_t word = 0;
-        size_t len = 0;
-
-        if (in.len - at >= sizeof(word)) {
-            memcpy(&word, in.ptr + at, sizeof(word));
-            if ((word & UINT64_C(0x8080808080808080)) == 0) {
-                at += sizeof(word);
-                continue;
-            }
+        if (starts_with_ascii_word(in)) {
+            len = sizeof(uint64_t);
+        } else if (in.ptr[0] >= 0x80) {
+            len = character(in);
         }
-        len = in.ptr[at] < 0x80 ? 1 : character(span_from(in, at));
         if (len == 0)
             return false;
-        at += len;
+        in = span_from(in, len);
     }
     return true;
 }

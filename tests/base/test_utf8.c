@@ -1,4 +1,4 @@
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 #include "cmocka_all.h"
 
@@ -48,7 +48,7 @@ static void malformed(void **state)
     const struct span cases[] = {LIT("\x80"), LIT("\xbf"), LIT("\xc0\x80"),
         LIT("\xc1\xbf"), LIT("\xe0\x80\x80"), LIT("\xe0\x9f\xbf"),
         LIT("\xf0\x8f\xbf\xbf"), LIT("\xf5\x80\x80\x80"), LIT("\xff"),
-        LIT("\xfe"), LIT("ok\xc3(") , LIT("\xe2\x28\xa1"),
+        LIT("\xfe"), LIT("ok\xc3("), LIT("\xe2\x28\xa1"),
         LIT("plain text, long enough for words\xff"),
         LIT("plain text, long enough\xc3")};
 
@@ -57,6 +57,34 @@ static void malformed(void **state)
         assert_false(utf8_valid(cases[i]));
     assert_true(utf8_valid(LIT("")));
     assert_true(utf8_valid(LIT("NUL \0 is text, and \xe2\x82\xac too")));
+}
+
+static void decodes_every_code_point(void **state)
+{
+    (void)state;
+    for (uint32_t c = 0; c <= 0x10ffff; c++) {
+        uint8_t buf[5] = {0, 0, 0, 0, 'x'};
+        uint32_t code = UINT32_MAX;
+        size_t len = encode(c, buf);
+        bool surrogate = c >= 0xd800 && c <= 0xdfff;
+
+        assert_int_equal(
+            utf8_next(span_of(buf, sizeof(buf)), &code), surrogate ? 0 : len);
+        if (!surrogate)
+            assert_int_equal(code, c);
+        if (len > 1)
+            assert_int_equal(utf8_next(span_of(buf, len - 1), &code), 0);
+    }
+}
+
+static void decodes_nothing_of_nothing(void **state)
+{
+    uint32_t code = 0;
+
+    (void)state;
+    assert_int_equal(utf8_next(span_of(NULL, 0), &code), 0);
+    assert_int_equal(utf8_next(LIT("\x80"), &code), 0);
+    assert_int_equal(utf8_next(LIT("\xff"), &code), 0);
 }
 
 static void floors_at_characters(void **state)
@@ -74,4 +102,6 @@ static void floors_at_characters(void **state)
 }
 
 RUN_TESTS("utf8", cmocka_unit_test(every_code_point),
-    cmocka_unit_test(malformed), cmocka_unit_test(floors_at_characters));
+    cmocka_unit_test(malformed), cmocka_unit_test(decodes_every_code_point),
+    cmocka_unit_test(decodes_nothing_of_nothing),
+    cmocka_unit_test(floors_at_characters));
