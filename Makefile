@@ -2,7 +2,6 @@
 .DEFAULT_GOAL := help
 
 RUN_LISTEN ?= 127.0.0.1:8080
-MESON      ?= meson
 
 # Builds are kept apart by purpose; each is set up once.
 RELEASE  := build/release
@@ -21,32 +20,31 @@ deps-test:  ; @tools/install-packages.sh build test
 deps-lint:  ; @tools/install-packages.sh build test lint
 
 $(RELEASE)/build.ninja: | deps-build
-	@CC=gcc $(MESON) setup $(RELEASE) --prefix="$(CURDIR)/out" --strip >/dev/null
+	@CC=gcc tools/setup.sh $(RELEASE) --prefix="$(CURDIR)/out" --strip
 
 $(ASAN)/build.ninja: | deps-test
-	@CC=gcc $(MESON) setup $(ASAN) --werror -Dtests=true -Doptimization=1 \
-	  -Db_sanitize=address,undefined >/dev/null
+	@CC=gcc tools/setup.sh $(ASAN) --werror -Dtests=true -Doptimization=1 \
+	  -Db_sanitize=address,undefined
 
 $(PORTABLE)/build.ninja: | deps-test
-	@CC=gcc $(MESON) setup $(PORTABLE) --werror -Dportable_facts=true >/dev/null
+	@CC=gcc tools/setup.sh $(PORTABLE) --werror -Dportable_facts=true
 
 $(CLANG)/build.ninja: | deps-lint
-	@CC=clang-14 $(MESON) setup $(CLANG) --werror -Dtests=true >/dev/null
+	@CC=clang-14 tools/setup.sh $(CLANG) --werror -Dtests=true
 
 $(FUZZ)/build.ninja: | deps-lint
-	@CC=clang-14 $(MESON) setup $(FUZZ) -Dfuzz=true -Doptimization=1 -Db_lundef=false \
-	  -Db_sanitize=address,undefined >/dev/null
+	@CC=clang-14 tools/setup.sh $(FUZZ) -Dfuzz=true -Doptimization=1 -Db_lundef=false \
+	  -Db_sanitize=address,undefined
 
 .PHONY: build
 build: $(RELEASE)/build.ninja ## release build, installed to out/
 	@tools/compile.sh $(RELEASE)
-	@$(MESON) install -C $(RELEASE) --quiet
+	@meson install -C $(RELEASE) --quiet
 	@echo "built: out/bin/pyrycode-relay out/bin/posture out/lib/libposture.so out/lib/libposture.a"
 
 .PHONY: run
 run: build ## start the relay in development mode on 127.0.0.1:8080
-	@echo "then try: curl http://$(RUN_LISTEN)/healthz   (Ctrl-C stops it)"
-	@exec out/bin/pyrycode-relay --insecure-listen $(RUN_LISTEN)
+	@tools/run.sh $(RUN_LISTEN)
 
 .PHONY: test
 test: deps-test $(ASAN)/build.ninja $(PORTABLE)/build.ninja ## build with sanitizers, run every suite

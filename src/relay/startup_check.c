@@ -246,9 +246,10 @@ static void log_finding(const struct config *config,
     if (problem != NULL) {
         (void)text_format(msg, sizeof(msg), "%s", problem->msg);
     } else {
+        /* The contract's texts are those of refusals. */
         (void)text_format(msg, sizeof(msg), "%s: %s",
             refused ? "refusing to start" : "insecure posture",
-            sentinels[f->error].what);
+            refused ? sentinels[f->error].what : f->reason);
     }
     describe(f, problem, &reason);
     (void)text_format(n, sizeof(n), "%zu of %zu", count.n, count.of);
