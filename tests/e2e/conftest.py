@@ -9,6 +9,7 @@ import re
 import shlex
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -216,3 +217,72 @@ def run_relay(*args, env=None, prefix=(), **options):
 
 def quoted(command):
     return " ".join(map(shlex.quote, command))
+
+
+class RawPeer:
+    """A peer that writes the bytes it likes, by RFC 6455 section 5.2."""
+
+    def __init__(self, relay, path="/v1/client", sid="sid-1", buffer=None):
+        self.s = socket.socket()
+        if buffer:
+            self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.s.settimeout(20)
+        self.s.connect(("127.0.0.1", relay.port))
+        self.s.sendall((f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                        f"User-Agent: t\r\nX-Pyrycode-Server: {sid}\r\nX-Pyrycode-Token: t\r\n"
+                        "X-Pyrycode-Version: 1\r\n\r\n").encode())
+        self.buffer = b""
+        while b"\r\n\r\n" not in self.buffer:
+            self.buffer += self.s.recv(4096)
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        assert head.startswith(b"HTTP/1.1 101")
+
+    @staticmethod
+    def frame(opcode, payload, fin=True, mask=True, rsv=0):
+        first = (0x80 if fin else 0) | rsv << 4 | opcode
+        bit = 0x80 if mask else 0
+        if len(payload) < 126:
+            head = struct.pack("!BB", first, bit | len(payload))
+        elif len(payload) < 65536:
+            head = struct.pack("!BBH", first, bit | 126, len(payload))
+        else:
+            head = struct.pack("!BBQ", first, bit | 127, len(payload))
+        if not mask:
+            return head + payload
+        key = os.urandom(4)
+        whole = int.from_bytes((key * (len(payload) // 4 + 1))[:len(payload)], "big")
+        return head + key + (int.from_bytes(payload, "big") ^ whole).to_bytes(len(payload), "big")
+
+    def send(self, *args, **options):
+        self.s.sendall(self.frame(*args, **options))
+
+    def _need(self, n):
+        while len(self.buffer) < n:
+            got = self.s.recv(65536)
+            if not got:
+                return False
+            self.buffer += got
+        return True
+
+    def recv(self):
+        """The next frame as (opcode, payload), or None at the end."""
+        if not self._need(2):
+            return None
+        length, at = self.buffer[1], 2
+        assert not length & 0x80, "a server must not mask"
+        if length >= 126:
+            size = 2 if length == 126 else 8
+            assert self._need(2 + size)
+            length, at = int.from_bytes(self.buffer[2:2 + size], "big"), 2 + size
+        if not self._need(at + length):
+            return None
+        opcode, payload = self.buffer[0] & 0xf, self.buffer[at:at + length]
+        self.buffer = self.buffer[at + length:]
+        return opcode, payload
+
+    def close_code(self):
+        while (got := self.recv()) is not None:
+            if got[0] == 8:
+                return struct.unpack("!H", got[1][:2])[0]
+        return None
