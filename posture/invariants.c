@@ -2,162 +2,18 @@
 
 #include <string.h>
 
-/* By enum posture_mode: development, public, production. */
-#define WARN   POSTURE_ACTION_WARN
-#define REFUSE POSTURE_ACTION_REFUSE
-#define ALWAYS_REFUSED                                                         \
-    {                                                                          \
-        REFUSE, REFUSE, REFUSE                                                 \
-    }
-#define EXPOSED_REFUSED                                                        \
-    {                                                                          \
-        WARN, REFUSE, REFUSE                                                   \
-    }
-#define PRODUCTION_REFUSED                                                     \
-    {                                                                          \
-        WARN, WARN, REFUSE                                                     \
-    }
+#include "posture/rows.h"
 
-#define BOOT  (1U << POSTURE_PHASE_BOOT)
-#define BOUND (1U << POSTURE_PHASE_BOUND)
-
-/* clang-format off */
-static const struct invariant rows[] = {
-    {
-        .about = {
-            .id = "config", .sentinel = "ErrInvalidConfig", .error = POSTURE_ERR_INVALID_CONFIG,
-            .rule = "every declared variable and flag is present if required and has a valid shape",
-            .why = "a mistyped switch must not be read as the weaker setting",
-            .fix = {
-                [POSTURE_PLATFORM_BARE] = "correct the variable or the flag in the environment that starts the process",
-                [POSTURE_PLATFORM_DOCKER] = "docker run -e NAME=VALUE, or the environment: section of the compose file",
-                [POSTURE_PLATFORM_PODMAN] = "podman run -e NAME=VALUE",
-                [POSTURE_PLATFORM_KUBERNETES] = "correct env: of the container; enableServiceLinks: false for tcp:// values",
-                [POSTURE_PLATFORM_FLY] = "correct [env] in fly.toml, or: fly secrets set NAME=VALUE",
-                [POSTURE_PLATFORM_SYSTEMD] = "systemctl edit UNIT: Environment=NAME=VALUE",
-            },
-            .impact = "",
-            .action = ALWAYS_REFUSED, .on_unknown = ALWAYS_REFUSED,
-            .phases = BOOT,
-        },
-        .judge = judge_config,
-    },
-    {
-        .about = {
-            .id = "running-as-root", .sentinel = "ErrRunningAsRoot", .error = POSTURE_ERR_RUNNING_AS_ROOT,
-            .rule = "the real, effective, saved and filesystem user ids are not 0",
-            .why = "whoever takes over a root process has the container, and often the host",
-            .fix = {
-                [POSTURE_PLATFORM_BARE] = "setpriv --reuid=65532 --regid=65532 --clear-groups --bounding-set=-all --inh-caps=-all COMMAND",
-                [POSTURE_PLATFORM_DOCKER] = "docker run --user 65532:65532, or USER 65532:65532 in the image",
-                [POSTURE_PLATFORM_PODMAN] = "podman run --user 65532:65532",
-                [POSTURE_PLATFORM_KUBERNETES] = "securityContext: {runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532}",
-                [POSTURE_PLATFORM_FLY] = "USER 65532:65532 in the Dockerfile, and once on the volume: chown -R 65532:65532 DIR",
-                [POSTURE_PLATFORM_SYSTEMD] = "systemctl edit UNIT: DynamicUser=yes, or User= with an unprivileged user",
-            },
-            .impact = "ports below 1024 then need CAP_NET_BIND_SERVICE or higher port flags; volumes need that owner",
-            .action = PRODUCTION_REFUSED, .on_unknown = PRODUCTION_REFUSED,
-            .phases = BOOT,
-        },
-        .judge = judge_root,
-    },
-    {
-        .about = {
-            .id = "capabilities", .sentinel = "ErrUnexpectedCapability", .error = POSTURE_ERR_UNEXPECTED_CAPABILITY,
-            .rule = "effective, permitted and ambient capabilities are within the allowlist",
-            .why = "a stray capability is a fragment of root that nobody asked for",
-            .fix = {
-                [POSTURE_PLATFORM_BARE] = "setpriv --reuid=65532 --regid=65532 --clear-groups --bounding-set=-all --inh-caps=-all --ambient-caps=-all COMMAND",
-                [POSTURE_PLATFORM_DOCKER] = "docker run --cap-drop=ALL, adding --cap-add=NET_BIND_SERVICE only for ports below 1024",
-                [POSTURE_PLATFORM_PODMAN] = "podman run --cap-drop=all, adding --cap-add=net_bind_service only for ports below 1024",
-                [POSTURE_PLATFORM_KUBERNETES] = "securityContext: {capabilities: {drop: [ALL]}}",
-                [POSTURE_PLATFORM_FLY] = "USER 65532:65532 in the Dockerfile: a non-root process holds none there",
-                [POSTURE_PLATFORM_SYSTEMD] = "systemctl edit UNIT: CapabilityBoundingSet= and AmbientCapabilities= both empty",
-            },
-            .impact = "ports below 1024 can then be bound with CAP_NET_BIND_SERVICE only",
-            .action = EXPOSED_REFUSED, .on_unknown = PRODUCTION_REFUSED,
-            .linux_only = true, .phases = BOOT,
-        },
-        .judge = judge_capabilities,
-    },
-    {
-        .about = {
-            .id = "cert-cache", .sentinel = "ErrCacheDirInsecure", .error = POSTURE_ERR_CACHE_DIR_INSECURE,
-            .rule = "the certificate cache is a directory of ours with mode 0700, its files 0600, and nobody else can replace what is above it",
-            .why = "whoever reads the private key can pose as this server",
-            .fix = {
-                [POSTURE_PLATFORM_BARE] = "install -d -m 0700 -o \"$(id -u)\" DIR, and point --cert-cache at it",
-                [POSTURE_PLATFORM_DOCKER] = "point --cert-cache at a subdirectory of the volume: it is made with mode 0700",
-                [POSTURE_PLATFORM_PODMAN] = "point --cert-cache at a subdirectory of the volume: it is made with mode 0700",
-                [POSTURE_PLATFORM_KUBERNETES] = "point --cert-cache at a subdirectory of the mount, and set fsGroupChangePolicy: OnRootMismatch",
-                [POSTURE_PLATFORM_FLY] = "point --cert-cache at a subdirectory of the volume, owned by the image's USER",
-                [POSTURE_PLATFORM_SYSTEMD] = "systemctl edit UNIT: StateDirectory=relay and StateDirectoryMode=0700",
-            },
-            .impact = "another program that reads the directory loses access",
-            .action = ALWAYS_REFUSED, .on_unknown = EXPOSED_REFUSED,
-            .phases = BOOT,
-        },
-        .judge = judge_cert_cache,
-    },
-    {
-        .about = {
-            .id = "plaintext-listener", .sentinel = "ErrInsecureListenInProduction", .error = POSTURE_ERR_INSECURE_LISTEN_IN_PRODUCTION,
-            .rule = "no plaintext public listener in production",
-            .why = "everybody on the way can read and change what is not encrypted",
-            .fix = {
-                [POSTURE_PLATFORM_BARE] = "replace --insecure-listen by --domain NAME, or unset the production variable for a development run",
-                [POSTURE_PLATFORM_DOCKER] = "replace --insecure-listen by --domain NAME in the container's arguments",
-                [POSTURE_PLATFORM_PODMAN] = "replace --insecure-listen by --domain NAME in the container's arguments",
-                [POSTURE_PLATFORM_KUBERNETES] = "replace --insecure-listen by --domain NAME in args: of the container",
-                [POSTURE_PLATFORM_FLY] = "replace --insecure-listen by --domain NAME in [processes] of fly.toml",
-                [POSTURE_PLATFORM_SYSTEMD] = "systemctl edit UNIT: ExecStart= with --domain NAME in place of --insecure-listen",
-            },
-            .impact = "clients must connect with wss://",
-            .action = PRODUCTION_REFUSED, .on_unknown = PRODUCTION_REFUSED,
-            .phases = BOOT,
-        },
-        .judge = judge_plaintext,
-    },
-    {
-        .about = {
-            .id = "listeners", .sentinel = "ErrUnexpectedListener", .error = POSTURE_ERR_UNEXPECTED_LISTENER,
-            .rule = "the listening sockets of this process are exactly the expected ones",
-            .why = "a debug port or an inherited socket is an entrance that nobody watches",
-            .fix = {
-                [POSTURE_PLATFORM_BARE] = "close the descriptor in the parent before exec, or start from a shell that does not hold it",
-                [POSTURE_PLATFORM_DOCKER] = "let the entrypoint exec the program directly, without a wrapper that holds sockets",
-                [POSTURE_PLATFORM_PODMAN] = "drop --preserve-fds and wrappers that hold sockets",
-                [POSTURE_PLATFORM_KUBERNETES] = "run the program as command: itself, without a wrapper that holds sockets",
-                [POSTURE_PLATFORM_FLY] = "run the program as the process itself, without a wrapper that holds sockets",
-                [POSTURE_PLATFORM_SYSTEMD] = "name the socket in a .socket unit of this service, or remove its FileDescriptorStoreMax=",
-            },
-            .impact = "whatever used that socket stops working",
-            .action = EXPOSED_REFUSED, .on_unknown = PRODUCTION_REFUSED,
-            .linux_only = true, .phases = BOOT | BOUND,
-        },
-        .judge = judge_listeners,
-    },
-    {
-        .about = {
-            .id = "single-instance", .sentinel = "ErrMultiInstanceDeployDetected", .error = POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED,
-            .rule = "one instance runs, or the instances share a backend",
-            .why = "instances that do not know each other lose the peers of each other",
-            .fix = {
-                [POSTURE_PLATFORM_BARE] = "run one instance and set PYRYCODE_RELAY_SINGLE_INSTANCE=1",
-                [POSTURE_PLATFORM_DOCKER] = "run one container and add -e PYRYCODE_RELAY_SINGLE_INSTANCE=1",
-                [POSTURE_PLATFORM_PODMAN] = "run one container and add -e PYRYCODE_RELAY_SINGLE_INSTANCE=1",
-                [POSTURE_PLATFORM_KUBERNETES] = "replicas: 1 and strategy: {type: Recreate}; then env: PYRYCODE_RELAY_SINGLE_INSTANCE=1",
-                [POSTURE_PLATFORM_FLY] = "fly scale count 1, then [env] PYRYCODE_RELAY_SINGLE_INSTANCE = \"1\" in fly.toml",
-                [POSTURE_PLATFORM_SYSTEMD] = "one unit, and systemctl edit UNIT: Environment=PYRYCODE_RELAY_SINGLE_INSTANCE=1",
-            },
-            .impact = "",
-            .action = EXPOSED_REFUSED, .on_unknown = PRODUCTION_REFUSED,
-            .phases = BOOT,
-        },
-        .judge = judge_single_instance,
-    },
+/* In the order in which they are judged and reported. */
+static const struct invariant *const rows[] = {
+    &row_config,
+    &row_running_as_root,
+    &row_capabilities,
+    &row_cert_cache,
+    &row_plaintext_listener,
+    &row_listeners,
+    &row_single_instance,
 };
-/* clang-format on */
 
 size_t invariants_count(void)
 {
@@ -166,7 +22,7 @@ size_t invariants_count(void)
 
 const struct invariant *invariants_at(size_t index)
 {
-    return index < ARRAY_LEN(rows) ? &rows[index] : NULL;
+    return index < ARRAY_LEN(rows) ? rows[index] : NULL;
 }
 
 size_t posture_invariant_count(void)
@@ -176,14 +32,14 @@ size_t posture_invariant_count(void)
 
 const struct posture_invariant *posture_invariant_at(size_t index)
 {
-    return index < ARRAY_LEN(rows) ? &rows[index].about : NULL;
+    return index < ARRAY_LEN(rows) ? &rows[index]->about : NULL;
 }
 
 const struct posture_invariant *posture_invariant_find(const char *id)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (strcmp(rows[i].about.id, id) == 0)
-            return &rows[i].about;
+        if (strcmp(rows[i]->about.id, id) == 0)
+            return &rows[i]->about;
     }
     return NULL;
 }

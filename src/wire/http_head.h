@@ -39,7 +39,8 @@ struct http_field {
 
 struct http_head {
     struct span method; /* a token, upper and lower case as sent */
-    struct span path;   /* target without scheme, authority and query */
+    struct span path;   /* target without scheme, authority and query; "/" if
+                           that leaves nothing */
     size_t head_len;    /* bytes consumed, the empty line included */
     size_t field_count;
     unsigned minor; /* HTTP/1.minor: 0 or 1 */

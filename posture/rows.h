@@ -1,0 +1,32 @@
+/*
+ * rows: the entries of the table, one variable each, in the files of their
+ * groups (rows_core.c, ...); invariants.c has their order.
+ */
+#pragma once
+
+#include "posture/invariants.h"
+
+/* By enum posture_mode: development, public, production. */
+#define ALWAYS_REFUSED                                                         \
+    {                                                                          \
+        POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE    \
+    }
+#define EXPOSED_REFUSED                                                        \
+    {                                                                          \
+        POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE      \
+    }
+#define PRODUCTION_REFUSED                                                     \
+    {                                                                          \
+        POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE        \
+    }
+
+#define AT_BOOT  (1U << POSTURE_PHASE_BOOT)
+#define AT_BOUND (1U << POSTURE_PHASE_BOUND)
+
+extern const struct invariant row_config;
+extern const struct invariant row_running_as_root;
+extern const struct invariant row_capabilities;
+extern const struct invariant row_cert_cache;
+extern const struct invariant row_plaintext_listener;
+extern const struct invariant row_listeners;
+extern const struct invariant row_single_instance;
