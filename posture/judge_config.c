@@ -64,10 +64,18 @@ static bool find_reason(const struct posture_variable *variable,
     return true;
 }
 
+/* What kubernetes injects for a service of that name. */
+static bool is_service_link(const char *value)
+{
+    return strncmp(value, "tcp://", 6) == 0 ||
+           strncmp(value, "udp://", 6) == 0 ||
+           strncmp(value, "sctp://", 7) == 0;
+}
+
 static void add_fix(
     const struct posture_variable *variable, const char *value, struct text *t)
 {
-    if (value != NULL && strncmp(value, "tcp://", 6) == 0) {
+    if (value != NULL && is_service_link(value)) {
         text_add_str(t,
             "kubernetes injected this service link: set enableServiceLinks: "
             "false in the pod spec");
@@ -180,7 +188,7 @@ void judge_single_instance(const struct judgement *j)
     const char *variable = j->policy->single_instance_variable;
 
     if (!j->policy->single_instance) {
-        judge_not_applicable(j, "several instances may run");
+        judge_not_applicable(j, "the policy asks for no single instance");
         return;
     }
     if (scales) {

@@ -327,11 +327,11 @@ static int cmd_explain(int argc, char *argv[])
     return 0;
 }
 
-int main(int argc, char *argv[])
+static int run(int argc, char *argv[])
 {
     static const struct {
         const char *name;
-        int (*run)(int argc, char *argv[]);
+        int (*command)(int argc, char *argv[]);
     } commands[] = {
         {"check", cmd_check},
         {"list", cmd_list},
@@ -352,7 +352,19 @@ int main(int argc, char *argv[])
     }
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 2, argv + 2);
+            return commands[i].command(argc - 2, argv + 2);
     }
     return usage_error("unknown command", argv[1]);
+}
+
+int main(int argc, char *argv[])
+{
+    int status = run(argc, argv);
+
+    /* A report that nobody could read is no pass. */
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
+        perror("posture: cannot write the output");
+        return EXIT_INTERNAL;
+    }
+    return status;
 }

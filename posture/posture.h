@@ -208,7 +208,7 @@ POSTURE_API const struct posture_finding *posture_report_finding(
 /* How many findings ask for that action. */
 POSTURE_API size_t posture_report_actions(
     const struct posture_report *report, enum posture_action action);
-/* Did an invariant with that sentinel fail? */
+/* Did an invariant with that sentinel fail, be it warned of or refused? */
 POSTURE_API bool posture_report_has(
     const struct posture_report *report, enum posture_error error);
 /* NULL, or one sentence to warn with once: `running on X, skipping linux-only

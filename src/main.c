@@ -51,7 +51,8 @@ static int run_tls(const struct config *config)
     LOG(LOG_ERROR, "refusing to start: TLS is not in this build",
         LOG_TEXT(LOG_FLAG, "--domain"),
         LOG_TEXT(LOG_FIX,
-            "--insecure-listen 127.0.0.1:8080 behind a proxy that speaks TLS"));
+            "--insecure-listen 127.0.0.1:8080 without " CONFIG_PRODUCTION
+            ", behind a proxy that speaks TLS"));
     (void)close(lock);
     return EXIT_REFUSED;
 }

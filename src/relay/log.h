@@ -30,7 +30,6 @@
     X(LOG_ENV_VAR, "env_var")                                                  \
     X(LOG_ERR, "err")                                                          \
     X(LOG_EXPECTED, "expected")                                                \
-    X(LOG_EXPECTED_PORTS, "expected_ports")                                    \
     X(LOG_FAILED, "failed")                                                    \
     X(LOG_FIX, "fix")                                                          \
     X(LOG_FLAG, "flag")                                                        \

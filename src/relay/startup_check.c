@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/num.h"
 #include "base/text.h"
 #include "relay/log.h"
 
@@ -199,12 +200,53 @@ static void add_subject(struct line *line, const struct posture_finding *f,
     } else if (f->error == POSTURE_ERR_INVALID_CONFIG) {
         add(line, LOG_ENV_VAR, f->object);
         add(line, LOG_REASON, f->reason);
+    } else if (f->error == POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED &&
+               strcmp(f->object, CONFIG_SINGLE_INSTANCE) != 0) {
+        add(line, LOG_PATH, f->object); /* the lock; no variable helps */
     } else if (sentinels[f->error].variable != NULL) {
         add(line, sentinels[f->error].variable_key,
             sentinels[f->error].variable);
     }
     if (f->error == POSTURE_ERR_CACHE_DIR_INSECURE)
         add(line, LOG_PATH, f->object);
+}
+
+/* The contract's texts name one case of a failure each; a text that does not
+ * say what was found is not used. */
+static bool contract_text_fits(const struct posture_finding *f)
+{
+    if (f->action != POSTURE_ACTION_REFUSE || f->verdict != POSTURE_FAIL)
+        return false;
+    switch (f->error) {
+    case POSTURE_ERR_RUNNING_AS_ROOT:
+        return strstr(f->observed, "effective=0") != NULL;
+    case POSTURE_ERR_UNEXPECTED_CAPABILITY:
+        return strncmp(f->observed, "effective:", 10) == 0;
+    case POSTURE_ERR_CACHE_DIR_INSECURE:
+        return strstr(f->expected, "0700") != NULL;
+    case POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED:
+        return strcmp(f->object, CONFIG_SINGLE_INSTANCE) == 0;
+    case POSTURE_ERR_NONE:
+    case POSTURE_ERR_INVALID_CONFIG:
+    case POSTURE_ERR_INSECURE_LISTEN_IN_PRODUCTION:
+    case POSTURE_ERR_UNEXPECTED_LISTENER:
+        return true;
+    }
+    return true;
+}
+
+/* The port of an address, as the contract's list of one. */
+static void add_port(struct line *line, const char *address, char ret[16])
+{
+    const char *colon = strrchr(address, ':');
+    uint64_t port = 0;
+
+    if (colon == NULL ||
+        !num_parse_u64(
+            span_of(colon + 1, strspn(colon + 1, "0123456789")), 65535, &port))
+        return;
+    (void)text_format(ret, 16, "[%u]", (unsigned)port);
+    add(line, LOG_UNEXPECTED_PORTS, ret);
 }
 
 static void describe(const struct posture_finding *f,
@@ -216,9 +258,8 @@ static void describe(const struct posture_finding *f,
         text_addf(ret, "%s: %s", problem->err, f->observed);
         return;
     }
-    /* The contract's texts say that the relay does not start. */
-    text_add_str(ret,
-        f->action == POSTURE_ACTION_REFUSE ? sentinels[f->error].err : "relay");
+    text_add_str(
+        ret, contract_text_fits(f) ? sentinels[f->error].err : "relay");
     if (f->error == POSTURE_ERR_INVALID_CONFIG)
         text_addf(ret, ": %s", f->object);
     if (f->reason[0] != '\0')
@@ -240,6 +281,7 @@ static void log_finding(const struct config *config,
     char msg[256];
     char err[1024];
     char n[32];
+    char port[16];
     struct text reason = text_over(err, sizeof(err));
     struct line line = {.count = 0};
 
@@ -257,6 +299,8 @@ static void log_finding(const struct config *config,
     add(&line, LOG_CHECK, f->id);
     add(&line, LOG_ERR, err);
     add_subject(&line, f, problem);
+    if (f->error == POSTURE_ERR_UNEXPECTED_LISTENER)
+        add_port(&line, f->object, port);
     if (f->error == POSTURE_ERR_RUNNING_AS_ROOT &&
         strstr(f->observed, "effective=0") != NULL)
         add(&line, LOG_EFFECTIVE_UID, "0");

@@ -31,6 +31,14 @@ def test_explain(name):
         assert platform in r.stdout
 
 
+@pytest.mark.parametrize("args", [["check"], ["check", "--format=json"], ["list"], ["--help"]])
+def test_a_report_that_nobody_could_read_is_no_pass(args):
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([POSTURE_BIN, *args], stdout=full, stderr=subprocess.PIPE, text=True, timeout=15)
+    assert r.returncode == 70
+    assert "cannot write the output" in r.stderr
+
+
 def test_json_is_json_and_runs_every_row():
     r = posture("check", "--format=json")
     report = json.loads(r.stdout)

@@ -100,6 +100,7 @@ def test_a_permitted_capability_is_refused_and_named(home):
     r, failed = relay_in(home, "--cert-cache", str(home / "c"), env=PRODUCTION, prefix=AS_NOBODY)
     assert_refused(r, failed, "capabilities", "permitted: CAP_SYS_ADMIN (bit 21)")
     assert "effective" not in failed["capabilities"]["observed"]
+    assert "effective" not in failed["capabilities"]["err"]
 
 
 def test_root_of_a_user_namespace_is_named_as_such(home):
@@ -262,8 +263,14 @@ def test_the_bound_phase_looks_again(home):
         relay.reader = threading.Thread(target=relay._read, daemon=True)
         relay.reader.start()
         relay.wait_until(relay._answers)
-        lines = [f for f in map(parse_line, relay.lines) if f.get("check") == "listeners"]
-        assert len(lines) == 2 and all(str(s.getsockname()[1]) in f["observed"] for f in lines)
+
+        def findings():
+            return [f for f in map(parse_line, relay.lines) if f.get("check") == "listeners"]
+
+        relay.wait_until(lambda: len(findings()) == 2)
+        lines = findings()
+        assert all(f["unexpected_ports"] == f"[{s.getsockname()[1]}]" for f in lines)
+        assert all(str(s.getsockname()[1]) in f["observed"] for f in lines)
         assert relay.stop() == 0
 
 
@@ -282,6 +289,9 @@ def test_a_second_instance_is_refused(home):
         assert hold.stdout.readline() == "held\n"
         r, failed = relay_in(home, "--cert-cache", str(cache), prefix=NO_CAPS)
         assert_refused(r, failed, "single-instance", "4711")
+        line = failed["single-instance"]
+        assert line["path"].endswith("/instance.lock")
+        assert "bypass" not in line["err"] and "bypass_env_var" not in line, "no variable frees a lock"
     finally:
         hold.stdin.close()
         hold.wait(10)
