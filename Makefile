@@ -47,10 +47,11 @@ run: build ## start the relay in development mode on 127.0.0.1:8080
 	@tools/run.sh $(RUN_LISTEN)
 
 .PHONY: test
-test: deps-test $(ASAN)/build.ninja $(PORTABLE)/build.ninja ## build with sanitizers, run every suite
+test: deps-test $(ASAN)/build.ninja $(PORTABLE)/build.ninja $(RELEASE)/build.ninja ## build with sanitizers, run every suite
 	@tools/compile.sh $(ASAN)
 	@tools/compile.sh $(PORTABLE)
-	@tools/run_tests.py --build $(ASAN) --portable $(PORTABLE)
+	@tools/compile.sh $(RELEASE)
+	@tools/run_tests.py --build $(ASAN) --portable $(PORTABLE) --release $(RELEASE)
 
 .PHONY: lint
 lint: deps-lint $(CLANG)/build.ninja $(ASAN)/build.ninja ## format, tidy, cppcheck, layers, symbols

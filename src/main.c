@@ -15,6 +15,7 @@
 #include "relay/log.h"
 #include "relay/relay.h"
 #include "relay/startup_check.h"
+#include "relay/startup_seal.h"
 #include "relay/state_dir.h"
 
 enum {
@@ -76,6 +77,8 @@ static int serve(const struct startup *startup, struct relay *relay)
         return EXIT_RUNTIME;
     }
     if (!startup_check(startup, POSTURE_PHASE_BOUND))
+        return EXIT_REFUSED;
+    if (!startup_seal(startup->config))
         return EXIT_REFUSED;
     if (relay_serve(relay) != 0) {
         log_write(LOG_ERROR, "listener error; draining", NULL, 0);

@@ -10,9 +10,9 @@ MAY_INCLUDE = {
     "src/wire": {"wire", "base"},
     "src/net": {"net", "base"},
     "src/push": {"push", "net", "wire", "base"},
-    "src/relay": {"relay", "net", "wire", "base", "posture/posture.h"},
+    "src/relay": {"relay", "net", "wire", "base", "posture/posture.h", "posture/seal.h"},
     "src": {"relay", "push", "net", "wire", "base", "posture/posture.h"},
-    "posture": {"posture", "base"},
+    "posture": {"posture", "base", "syscall_names.h"},
 }
 PURE = {"assert.h", "limits.h", "inttypes.h", "stdbool.h", "stddef.h", "stdint.h", "string.h", "immintrin.h",
         "emmintrin.h"}

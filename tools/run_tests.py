@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Run every suite of a build and print one line of true totals.
 
-usage: run_tests.py --build DIR --portable DIR [PYTEST ARGUMENT...]
+usage: run_tests.py --build DIR --portable DIR --release DIR [PYTEST ARGUMENT...]
 
 Unit tests are meson's (each case counted), end-to-end tests are pytest's.
+Those of the relay run twice: with sanitizers, and as it is released, sealed.
 Those that need root run through sudo when we are not root and may use it.
 """
 import argparse
@@ -50,8 +51,8 @@ def run_unit(build, totals):
         totals.failed += 1  # a test died without a failed case
 
 
-def run_end_to_end(build, portable, totals, extra):
-    print("== end-to-end tests", flush=True)
+def run_end_to_end(title, build, portable, tests, totals, extra):
+    print(f"== end-to-end tests, {title}", flush=True)
     env = {
         "RELAY_BIN": str(build / "src" / "pyrycode-relay"),
         "POSTURE_BIN": str(build / "posture" / "posture"),
@@ -66,7 +67,7 @@ def run_end_to_end(build, portable, totals, extra):
     with tempfile.TemporaryDirectory() as tmp:
         report = pathlib.Path(tmp) / "pytest.xml"
         command = [*prefix, "env", *[f"{k}={v}" for k, v in env.items()], PYTHON, "-m", "pytest", "-q",
-                   "-p", "no:cacheprovider", "--tb=short", "-n", "8", f"--junitxml={report}", *extra, str(TOP / "tests" / "e2e")]
+                   "-p", "no:cacheprovider", "--tb=short", "-n", "8", f"--junitxml={report}", *extra, *map(str, tests)]
         code = subprocess.run(command, cwd=TOP).returncode
         before = totals.failed
         totals.add_junit(report)
@@ -78,11 +79,15 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True, type=pathlib.Path)
     parser.add_argument("--portable", required=True, type=pathlib.Path)
+    parser.add_argument("--release", required=True, type=pathlib.Path)
     args, extra = parser.parse_known_args()
     build = args.build.resolve()
     totals = Totals()
     run_unit(build, totals)
-    run_end_to_end(build, args.portable.resolve(), totals, extra)
+    portable = args.portable.resolve()
+    tests = TOP / "tests" / "e2e"
+    run_end_to_end("sanitized", build, portable, [tests], totals, extra)
+    run_end_to_end("released", args.release.resolve(), portable, sorted(tests.glob("test_relay_*.py")), totals, extra)
     print(totals.line())
     return 1 if totals.failed or not totals.passed else 0
 

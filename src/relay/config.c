@@ -39,6 +39,8 @@ static const struct {
         "TLS connections begin with a PROXY v2 header"},
     [CONFIG_MAX_CONNECTIONS] = {"max-connections", KIND_COUNT, "N", "",
         "WebSocket connections (default: descriptor limit)"},
+    [CONFIG_REQUIRE_SEAL] = {"require-seal", KIND_BOOL, "", "",
+        "refuse where the kernel cannot seal the process"},
     [CONFIG_VERSION] = {"version", KIND_BOOL, "", "", "print the version and exit"},
     [CONFIG_HELP] = {"help", KIND_BOOL, "", "", "print this and exit"},
 };

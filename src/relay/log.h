@@ -27,15 +27,19 @@
     X(LOG_DEVICE_NAME, "device_name")                                          \
     X(LOG_DOMAIN, "domain")                                                    \
     X(LOG_EFFECTIVE_UID, "effective_uid")                                      \
+    X(LOG_ENFORCED, "enforced")                                                \
     X(LOG_ENV_VAR, "env_var")                                                  \
     X(LOG_ERR, "err")                                                          \
     X(LOG_EXPECTED, "expected")                                                \
     X(LOG_FAILED, "failed")                                                    \
     X(LOG_FIX, "fix")                                                          \
     X(LOG_FLAG, "flag")                                                        \
+    X(LOG_HELD_BEFORE, "held_before")                                          \
     X(LOG_HTTPS_PROXY_PROTOCOL, "https_proxy_protocol")                        \
     X(LOG_IMPACT, "impact")                                                    \
+    X(LOG_LANDLOCK_ABI, "landlock_abi")                                        \
     X(LOG_LISTEN, "listen")                                                    \
+    X(LOG_MISSING, "missing")                                                  \
     X(LOG_MODE, "mode")                                                        \
     X(LOG_N, "n")                                                              \
     X(LOG_OBSERVED, "observed")                                                \
@@ -43,6 +47,8 @@
     X(LOG_REASON, "reason")                                                    \
     X(LOG_REMOTE, "remote")                                                    \
     X(LOG_SERVER_ID, "server_id")                                              \
+    X(LOG_SYSCALL, "syscall")                                                  \
+    X(LOG_SYSCALL_NUMBER, "syscall_number")                                    \
     X(LOG_UNEXPECTED_PORTS, "unexpected_ports")                                \
     X(LOG_VALUE, "value")                                                      \
     X(LOG_VERDICT, "verdict")                                                  \

@@ -179,6 +179,7 @@ static const struct config_problem *find_problem(
 struct line {
     struct log_field fields[16];
     size_t count;
+    char port[16]; /* text of one of them */
 };
 
 static void add(struct line *line, enum log_key key, const char *value)
@@ -236,7 +237,7 @@ static bool contract_text_fits(const struct posture_finding *f)
 }
 
 /* The port of an address, as the contract's list of one. */
-static void add_port(struct line *line, const char *address, char ret[16])
+static void add_port(struct line *line, const char *address)
 {
     const char *colon = strrchr(address, ':');
     uint64_t port = 0;
@@ -245,8 +246,8 @@ static void add_port(struct line *line, const char *address, char ret[16])
         !num_parse_u64(
             span_of(colon + 1, strspn(colon + 1, "0123456789")), 65535, &port))
         return;
-    (void)text_format(ret, 16, "[%u]", (unsigned)port);
-    add(line, LOG_UNEXPECTED_PORTS, ret);
+    (void)text_format(line->port, sizeof(line->port), "[%u]", (unsigned)port);
+    add(line, LOG_UNEXPECTED_PORTS, line->port);
 }
 
 static void describe(const struct posture_finding *f,
@@ -281,7 +282,6 @@ static void log_finding(const struct config *config,
     char msg[256];
     char err[1024];
     char n[32];
-    char port[16];
     struct text reason = text_over(err, sizeof(err));
     struct line line = {.count = 0};
 
@@ -300,7 +300,7 @@ static void log_finding(const struct config *config,
     add(&line, LOG_ERR, err);
     add_subject(&line, f, problem);
     if (f->error == POSTURE_ERR_UNEXPECTED_LISTENER)
-        add_port(&line, f->object, port);
+        add_port(&line, f->object);
     if (f->error == POSTURE_ERR_RUNNING_AS_ROOT &&
         strstr(f->observed, "effective=0") != NULL)
         add(&line, LOG_EFFECTIVE_UID, "0");

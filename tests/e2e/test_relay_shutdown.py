@@ -11,7 +11,8 @@ from conftest import Relay, binary, closed, parse_line, phone, run_relay
 KEYS = set("""server_id conn_id binary_conn_id device_name remote binary_version err path from to close_code token_fp
 fcm_message_id duration version mode listen domain cert_cache https_proxy_protocol fix value env_var reason
 bypass_env_var effective_uid addr unexpected_ports expected_ports time level msg n check flag observed expected
-impact verdict failed warnings""".split())
+impact verdict failed warnings enforced held_before
+landlock_abi missing syscall syscall_number""".split())
 
 
 @pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT], ids=["71-SIGTERM", "72-SIGINT"])
