@@ -32,8 +32,9 @@ enum posture_mode {
 };
 
 enum posture_phase {
-    POSTURE_PHASE_BOOT,  /* after the options, before any socket */
-    POSTURE_PHASE_BOUND, /* after bind and listen, before the first accept */
+    POSTURE_PHASE_BOOT,   /* after the options, before any socket */
+    POSTURE_PHASE_BOUND,  /* after bind and listen, before the first accept */
+    POSTURE_PHASE_SEALED, /* after the process gave up what it declared */
 };
 
 enum posture_verdict {
@@ -62,6 +63,24 @@ enum posture_error {
     POSTURE_ERR_INSECURE_LISTEN_IN_PRODUCTION,
     POSTURE_ERR_UNEXPECTED_LISTENER,
     POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED,
+    POSTURE_ERR_PRIVILEGE_REGAINABLE,
+    POSTURE_ERR_LOADER_INJECTION,
+    POSTURE_ERR_BEING_TRACED,
+    POSTURE_ERR_EXECUTABLE_INSECURE,
+    POSTURE_ERR_INHERITED_DESCRIPTOR,
+    POSTURE_ERR_RUNTIME_SOCKET_EXPOSED,
+    POSTURE_ERR_DESCRIPTOR_LIMIT_TOO_LOW,
+    POSTURE_ERR_KEY_FILE_INSECURE,
+    POSTURE_ERR_CLOCK_UNSET,
+    POSTURE_ERR_ENTROPY_UNAVAILABLE,
+    POSTURE_ERR_ASLR_DISABLED,
+    POSTURE_ERR_PRIVILEGED_CONTAINER,
+    POSTURE_ERR_HOST_NAMESPACE,
+    POSTURE_ERR_PRIVILEGED_GROUP,
+    POSTURE_ERR_WRITABLE_ROOT,
+    POSTURE_ERR_NO_MEMORY_LIMIT,
+    POSTURE_ERR_UNCONFINED,
+    POSTURE_ERR_CORE_DUMP_POSSIBLE,
 };
 
 /* Where the process runs: chooses the fix that is printed, nothing else. */

@@ -15,13 +15,18 @@
     {                                                                          \
         POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE, POSTURE_ACTION_REFUSE      \
     }
+#define ALWAYS_WARNED                                                          \
+    {                                                                          \
+        POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_WARN          \
+    }
 #define PRODUCTION_REFUSED                                                     \
     {                                                                          \
         POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE        \
     }
 
-#define AT_BOOT  (1U << POSTURE_PHASE_BOOT)
-#define AT_BOUND (1U << POSTURE_PHASE_BOUND)
+#define AT_BOOT   (1U << POSTURE_PHASE_BOOT)
+#define AT_BOUND  (1U << POSTURE_PHASE_BOUND)
+#define AT_SEALED (1U << POSTURE_PHASE_SEALED)
 
 extern const struct invariant row_config;
 extern const struct invariant row_running_as_root;

@@ -7,7 +7,8 @@
 #include "base/text.h"
 #include "relay/log.h"
 
-/* Per sentinel: what the log line calls the failure, and the error's text. */
+/* What the contract calls a failure of the first sentinels, and their errors'
+ * texts; the others speak for themselves by their reason. */
 static const struct {
     const char *what;
     const char *err;
@@ -204,7 +205,8 @@ static void add_subject(struct line *line, const struct posture_finding *f,
     } else if (f->error == POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED &&
                strcmp(f->object, CONFIG_SINGLE_INSTANCE) != 0) {
         add(line, LOG_PATH, f->object); /* the lock; no variable helps */
-    } else if (sentinels[f->error].variable != NULL) {
+    } else if (f->error < ARRAY_LEN(sentinels) &&
+               sentinels[f->error].variable != NULL) {
         add(line, sentinels[f->error].variable_key,
             sentinels[f->error].variable);
     }
@@ -218,22 +220,15 @@ static bool contract_text_fits(const struct posture_finding *f)
 {
     if (f->action != POSTURE_ACTION_REFUSE || f->verdict != POSTURE_FAIL)
         return false;
-    switch (f->error) {
-    case POSTURE_ERR_RUNNING_AS_ROOT:
+    if (f->error == POSTURE_ERR_RUNNING_AS_ROOT)
         return strstr(f->observed, "effective=0") != NULL;
-    case POSTURE_ERR_UNEXPECTED_CAPABILITY:
+    if (f->error == POSTURE_ERR_UNEXPECTED_CAPABILITY)
         return strncmp(f->observed, "effective:", 10) == 0;
-    case POSTURE_ERR_CACHE_DIR_INSECURE:
+    if (f->error == POSTURE_ERR_CACHE_DIR_INSECURE)
         return strstr(f->expected, "0700") != NULL;
-    case POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED:
+    if (f->error == POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED)
         return strcmp(f->object, CONFIG_SINGLE_INSTANCE) == 0;
-    case POSTURE_ERR_NONE:
-    case POSTURE_ERR_INVALID_CONFIG:
-    case POSTURE_ERR_INSECURE_LISTEN_IN_PRODUCTION:
-    case POSTURE_ERR_UNEXPECTED_LISTENER:
-        return true;
-    }
-    return true;
+    return f->error < ARRAY_LEN(sentinels);
 }
 
 /* The port of an address, as the contract's list of one. */
@@ -291,7 +286,9 @@ static void log_finding(const struct config *config,
         /* The contract's texts are those of refusals. */
         (void)text_format(msg, sizeof(msg), "%s: %s",
             refused ? "refusing to start" : "insecure posture",
-            refused ? sentinels[f->error].what : f->reason);
+            refused && f->error < ARRAY_LEN(sentinels)
+                ? sentinels[f->error].what
+                : f->reason);
     }
     describe(f, problem, &reason);
     (void)text_format(n, sizeof(n), "%zu of %zu", count.n, count.of);
