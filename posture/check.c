@@ -26,14 +26,20 @@ void check_judge(const struct posture_policy *policy,
     for (size_t i = 0; i < invariants_count(); i++) {
         const struct invariant *row = invariants_at(i);
 
-        if ((row->about.phases >> report->phase & 1) == 0)
-            continue;
-        row->judge(&(struct judgement){
+        const struct judgement j = {
             .facts = facts,
             .policy = policy,
             .row = &row->about,
             .report = report,
-        });
+        };
+
+        if ((row->about.phases >> report->phase & 1) == 0)
+            continue;
+        if (row->about.linux_only && !facts->linux_facts) {
+            judge_not_applicable(&j, "skipped: only Linux has it");
+        } else {
+            row->judge(&j);
+        }
     }
 }
 

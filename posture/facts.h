@@ -95,6 +95,53 @@ struct fact_lock {
     char holder[32];
 };
 
+/* A number that the kernel was asked for. */
+struct fact_number {
+    bool known;
+    int error; /* errno when not known */
+    uint64_t value;
+};
+
+struct fact_variable {
+    const char *name;
+    const char *value;
+};
+
+enum {
+    FACTS_NAMESPACE_PID,
+    FACTS_NAMESPACE_IPC,
+    FACTS_NAMESPACE_UTS,
+    FACTS_NAMESPACES,
+    FACTS_LOADER_MAX = 24,
+    FACTS_GROUP_FILE_MAX = 65536, /* bytes of /etc/group that are read */
+};
+
+/* This process and its limits. */
+struct fact_process {
+    struct fact_number no_new_privs;
+    struct fact_number bounding; /* bits of linux/capability.h */
+    struct fact_number dumpable;
+    struct fact_number core_limit;    /* hard; UINT64_MAX: none */
+    struct fact_number core_is_piped; /* to a program or a socket */
+    struct fact_number descriptors;   /* hard; UINT64_MAX: none */
+    struct fact_number tracer;        /* process id; 0: none */
+    char tracer_name[32];             /* "" if it cannot be seen */
+    struct fact_number personality;
+    struct fact_number randomize_va_space;
+    struct fact_number now;     /* seconds since 1970 */
+    struct fact_number entropy; /* known: getrandom(2) answers at once */
+    int groups_error;           /* errno of getgroups(2), or 0 */
+    struct fact_number privileged_group; /* known: it is among ours */
+    char group_name[64];
+    struct fact_number namespaces[FACTS_NAMESPACES]; /* inode numbers */
+    struct fact_number seccomp; /* mode: 0, 1 strict, 2 filter */
+    char label[128];            /* of the security module; "" if none */
+    int label_error;            /* errno of reading it, or 0 */
+    struct fact_variable loader[FACTS_LOADER_MAX]; /* those that are set */
+    size_t loader_count;
+    struct fact_number preload_file; /* is /etc/ld.so.preload not empty? */
+};
+
 struct posture_facts {
     bool linux_facts; /* false: the Linux-only facts were not read */
     char system[32];  /* lower case, when they were not */
@@ -111,6 +158,7 @@ struct posture_facts {
     struct fact_directory cert_cache; /* if the policy names one */
     struct fact_sockets sockets;
     struct fact_lock lock; /* if the policy names one */
+    struct fact_process process;
 };
 
 /* -ENOMEM, or 0 and facts that facts_free() releases. */
@@ -129,3 +177,7 @@ NONNULL void facts_environment(
 NONNULL void facts_directory(const char *path, struct fact_directory *ret);
 NONNULL void facts_lock(const char *path, struct fact_lock *ret);
 NONNULL void facts_sockets(struct fact_sockets *ret);
+
+struct proc_status;
+NONNULL void facts_process(
+    const struct proc_status *status, struct fact_process *ret);

@@ -123,6 +123,7 @@ static void collect_process(struct posture_facts *ret)
         proc_status_parse(span_of(buf, (size_t)len), &status);
     collect_ids(&status, &ret->ids);
     collect_capabilities(&status, &ret->capabilities);
+    facts_process(&status, &ret->process);
     len = read_file("/proc/self/uid_map", buf, sizeof(buf));
     if (len > 0)
         uid_map_parse(span_of(buf, (size_t)len), &map);

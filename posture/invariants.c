@@ -13,6 +13,17 @@ static const struct invariant *const rows[] = {
     &row_plaintext_listener,
     &row_listeners,
     &row_single_instance,
+    &row_no_way_back,
+    &row_loader_environment,
+    &row_traced,
+    &row_descriptor_limit,
+    &row_clock,
+    &row_entropy,
+    &row_personality,
+    &row_host_namespaces,
+    &row_privileged_group,
+    &row_confinement,
+    &row_core_dumps,
 };
 
 size_t invariants_count(void)

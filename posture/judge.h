@@ -24,6 +24,18 @@ judge_fn judge_plaintext;
 judge_fn judge_listeners;
 judge_fn judge_single_instance;
 
+judge_fn judge_no_way_back;
+judge_fn judge_loader_environment;
+judge_fn judge_traced;
+judge_fn judge_descriptor_limit;
+judge_fn judge_clock;
+judge_fn judge_entropy;
+judge_fn judge_personality;
+judge_fn judge_host_namespaces;
+judge_fn judge_privileged_group;
+judge_fn judge_confinement;
+judge_fn judge_core_dumps;
+
 /* Add a finding that holds. */
 void judge_pass(const struct judgement *j, const char *observed);
 void judge_not_applicable(const struct judgement *j, const char *observed);

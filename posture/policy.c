@@ -146,3 +146,38 @@ void posture_policy_set_shared_backend(struct posture_policy *policy)
 {
     policy->shared_backend = true;
 }
+
+void posture_policy_declare_seal(struct posture_policy *policy, unsigned seals)
+{
+    policy->seal |= seals;
+}
+
+void posture_policy_set_container(struct posture_policy *policy)
+{
+    policy->container = true;
+}
+
+int posture_policy_set_descriptors(
+    struct posture_policy *policy, uint64_t needed, const char *why)
+{
+    policy->descriptors = needed;
+    policy->descriptors_why = keep_or_empty(policy, why);
+    return outcome(policy);
+}
+
+int posture_policy_allow_environment(
+    struct posture_policy *policy, const char *name, const char *value)
+{
+    struct policy_value *grown = arena_grow(
+        &policy->arena, policy->allowed, policy->allowed_count, sizeof(*grown));
+
+    if (grown == NULL)
+        return -ENOMEM;
+    grown[policy->allowed_count] = (struct policy_value){
+        .name = keep_or_empty(policy, name),
+        .value = keep_or_empty(policy, value),
+    };
+    policy->allowed = grown;
+    policy->allowed_count++;
+    return outcome(policy);
+}

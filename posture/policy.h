@@ -14,6 +14,11 @@ struct policy_listener {
     const char *label;
 };
 
+struct policy_value {
+    const char *name;
+    const char *value;
+};
+
 struct posture_policy {
     struct arena arena;
     enum posture_mode mode;
@@ -32,4 +37,10 @@ struct posture_policy {
     bool shared_backend;
     const char *single_instance_variable; /* or NULL */
     const char *lock_path;                /* or NULL */
+    unsigned seal;                        /* POSTURE_SEALS_... */
+    bool container;
+    uint64_t descriptors; /* needed; 0: not declared */
+    const char *descriptors_why;
+    struct policy_value *allowed; /* loader variables */
+    size_t allowed_count;
 };

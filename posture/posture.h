@@ -177,6 +177,28 @@ POSTURE_API int posture_policy_set_single_instance(
 POSTURE_API void posture_policy_set_shared_backend(
     struct posture_policy *policy);
 
+/*
+ * What the process will take from itself after the phase bound.  The rows
+ * that a seal satisfies are judged in phase sealed then, from the kernel
+ * again.
+ */
+#define POSTURE_SEALS_NO_NEW_PRIVS 1U /* no-way-back */
+#define POSTURE_SEALS_NOT_DUMPABLE 2U /* core-dumps */
+POSTURE_API void posture_policy_declare_seal(
+    struct posture_policy *policy, unsigned seals);
+
+/* The process is meant to run in a container: `host-namespaces` applies. */
+POSTURE_API void posture_policy_set_container(struct posture_policy *policy);
+
+/* How many open files it needs, and the sum as text ("1000 connections + 64");
+ * 0: `descriptor-limit` does not apply. */
+POSTURE_API int posture_policy_set_descriptors(
+    struct posture_policy *policy, uint64_t needed, const char *why);
+
+/* A variable of `loader-environment` that may be set to exactly that value. */
+POSTURE_API int posture_policy_allow_environment(
+    struct posture_policy *policy, const char *name, const char *value);
+
 /* ---- check ---- */
 
 /* Stop at the first finding that asks for refusal. */

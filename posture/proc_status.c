@@ -91,6 +91,8 @@ static void parse_line(struct span line, struct proc_status *ret)
         parse_ids(value, &ret->gid_known, ret->gid);
     } else if (span_eq(key, span_str("NoNewPrivs"))) {
         parse_number(value, &ret->no_new_privs_known, &ret->no_new_privs);
+    } else if (span_eq(key, span_str("Seccomp"))) {
+        parse_number(value, &ret->seccomp_known, &ret->seccomp);
     } else if (span_eq(key, span_str("TracerPid"))) {
         parse_number(value, &ret->tracer_known, &ret->tracer_pid);
     } else {

@@ -38,6 +38,8 @@ struct proc_status {
     uint64_t cap[PROC_STATUS_SETS];
     bool no_new_privs_known;
     uint64_t no_new_privs;
+    bool seccomp_known;
+    uint64_t seccomp;
     bool tracer_known;
     uint64_t tracer_pid;
 };

@@ -35,3 +35,16 @@ extern const struct invariant row_cert_cache;
 extern const struct invariant row_plaintext_listener;
 extern const struct invariant row_listeners;
 extern const struct invariant row_single_instance;
+
+/* rows_process.c */
+extern const struct invariant row_no_way_back;
+extern const struct invariant row_loader_environment;
+extern const struct invariant row_traced;
+extern const struct invariant row_descriptor_limit;
+extern const struct invariant row_clock;
+extern const struct invariant row_entropy;
+extern const struct invariant row_personality;
+extern const struct invariant row_host_namespaces;
+extern const struct invariant row_privileged_group;
+extern const struct invariant row_confinement;
+extern const struct invariant row_core_dumps;

@@ -11,7 +11,7 @@
 #include "posture/seal_part.h"
 
 static const char *const part_names[] = {
-#define X(id, name, text) [id] = name,
+#define X(id, name, text) [id] = (name),
     SEAL_PART_LIST(X)
 #undef X
 };

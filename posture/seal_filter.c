@@ -164,9 +164,10 @@ static int add_all(
     int failed = 0;
 
     for (size_t i = 0; i < count && failed == 0; i++) {
-        if (calls[i] >= 0) /* else this architecture does not have it */
+        if (calls[i] >= 0) { /* else this architecture does not have it */
             failed =
                 seccomp_rule_add_exact_array(filter, action, calls[i], 0, NULL);
+        }
     }
     return failed;
 }
@@ -177,8 +178,8 @@ static int add_conditional(scmp_filter_ctx filter)
     const struct scmp_arg_cmp not_executable =
         SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
     /* Reading alone: /proc, and the descriptor that accept() falls back on. */
-    const struct scmp_arg_cmp read_only = SCMP_A2_64(
-        SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC | __O_TMPFILE, 0);
+    const struct scmp_arg_cmp read_only =
+        SCMP_A2_64(SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, 0);
     /* Asking for a limit, not setting one. */
     const struct scmp_arg_cmp asks = SCMP_A2_64(SCMP_CMP_EQ, 0, 0);
     const struct {
@@ -198,16 +199,18 @@ static int add_conditional(scmp_filter_ctx filter)
     };
     int failed = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(rules) && failed == 0; i++)
+    for (size_t i = 0; i < ARRAY_LEN(rules) && failed == 0; i++) {
         failed = seccomp_rule_add_array(
             filter, SCMP_ACT_ALLOW, rules[i].call, 1, rules[i].when);
+    }
     /* prctl(2) reads here: PR_GET_NO_NEW_PRIVS, PR_CAPBSET_READ, ...; what it
      * could still set only tightens, or needs what was given up. */
     if (failed == 0)
         failed = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 0);
-    for (size_t i = 0; i < ARRAY_LEN(writes) && failed == 0; i++)
+    for (size_t i = 0; i < ARRAY_LEN(writes) && failed == 0; i++) {
         failed = seccomp_rule_add_array(
             filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1, &writes[i]);
+    }
     return failed;
 }
 
@@ -216,9 +219,10 @@ static int add_server(scmp_filter_ctx filter)
     int failed =
         add_all(filter, SCMP_ACT_ALLOW, server_calls, ARRAY_LEN(server_calls));
 
-    if (failed == 0)
+    if (failed == 0) {
         failed = add_all(filter, SCMP_ACT_ERRNO(EPERM), server_denied,
             ARRAY_LEN(server_denied));
+    }
     return failed == 0 ? add_conditional(filter) : failed;
 }
 

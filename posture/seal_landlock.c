@@ -63,9 +63,10 @@ static int allow_path(int ruleset, const char *path, uint64_t access)
         return errno == ENOENT ? 0 : -errno;
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (!S_ISDIR(st.st_mode))
+    if (!S_ISDIR(st.st_mode)) {
         rule.allowed_access &=
             LANDLOCK_ACCESS_FS_WRITE_FILE | UINT64_C(1) << FS_TRUNCATE_BIT;
+    }
     return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
                &rule, 0) < 0
                ? -errno
@@ -89,9 +90,10 @@ static int add_rules(const struct seal_plan *plan, int ruleset,
 
     for (size_t i = 0; i < plan->writable_count &&
                        handled->handled_access_fs != 0 && failed == 0;
-         i++)
+         i++) {
         failed =
             allow_path(ruleset, plan->writable[i], handled->handled_access_fs);
+    }
     for (size_t i = 0; i < plan->bind_port_count &&
                        handled->handled_access_net != 0 && failed == 0;
          i++)

@@ -78,7 +78,8 @@ static int serve(const struct startup *startup, struct relay *relay)
     }
     if (!startup_check(startup, POSTURE_PHASE_BOUND))
         return EXIT_REFUSED;
-    if (!startup_seal(startup->config))
+    if (!startup_seal(startup->config) ||
+        !startup_check(startup, POSTURE_PHASE_SEALED))
         return EXIT_REFUSED;
     if (relay_serve(relay) != 0) {
         log_write(LOG_ERROR, "listener error; draining", NULL, 0);

@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "relay/limits.h"
 #include "relay/log.h"
 
 /* What the contract calls a failure of the first sentinels, and their errors'
@@ -149,6 +150,18 @@ static int add_mode(const struct config *config, struct posture_policy *policy)
         startup_lock_path(config, lock, sizeof(lock)) ? lock : NULL);
 }
 
+static int add_descriptors(
+    const struct config *config, struct posture_policy *policy)
+{
+    char why[96];
+
+    (void)text_format(why, sizeof(why),
+        "%zu connections and %d for listeners, log and loop",
+        config->max_connections, (int)LIMIT_SPARE_DESCRIPTORS);
+    return posture_policy_set_descriptors(
+        policy, config->max_connections + LIMIT_SPARE_DESCRIPTORS, why);
+}
+
 static int fill_policy(
     const struct startup *startup, struct posture_policy *policy)
 {
@@ -161,6 +174,10 @@ static int fill_policy(
         failed = add_listeners(config, policy);
     if (failed == 0)
         failed = add_mode(config, policy);
+    if (failed == 0)
+        failed = add_descriptors(config, policy);
+    posture_policy_declare_seal(
+        policy, POSTURE_SEALS_NO_NEW_PRIVS | POSTURE_SEALS_NOT_DUMPABLE);
     return failed;
 }
 

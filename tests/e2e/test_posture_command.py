@@ -8,7 +8,8 @@ import pytest
 from conftest import POSTURE_BIN, clean_environment
 
 IDS = ["config", "running-as-root", "capabilities", "cert-cache", "plaintext-listener", "listeners",
-       "single-instance"]
+       "single-instance", "no-way-back", "loader-environment", "traced", "descriptor-limit", "clock", "entropy",
+       "personality", "host-namespaces", "privileged-group", "confinement", "core-dumps"]
 
 
 def posture(*args, env=None):

@@ -1,4 +1,5 @@
 #include "posture/capability.h"
+#include "posture/group_file.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
 
@@ -15,7 +16,8 @@ static void status_of_a_process(void **state)
         LIT("Name:\tcat\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
             "CapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\n"
             "CapEff:\t0000000000000400\nCapBnd:\t000001ffffffffff\n"
-            "CapAmb:\t0000000000000001\nNoNewPrivs:\t1\n"),
+            "CapAmb:\t0000000000000001\nNoNewPrivs:\t1\nSeccomp:\t2\n"
+            "Seccomp_filters:\t3\n"),
         &s);
     assert_true(s.uid_known);
     assert_int_equal(s.uid[PROC_STATUS_REAL], 1);
@@ -26,6 +28,7 @@ static void status_of_a_process(void **state)
     assert_true(s.cap[PROC_STATUS_CAP_PERMITTED] == 0x1ffffffffff);
     assert_true(s.cap[PROC_STATUS_CAP_AMBIENT] == 1);
     assert_true(s.no_new_privs_known && s.no_new_privs == 1);
+    assert_true(s.seccomp_known && s.seccomp == 2);
 }
 
 /* What a name can hold, a cut file, and the fields that gVisor leaves out. */
@@ -94,6 +97,26 @@ static void capabilities_have_names(void **state)
     assert_string_equal(buf, "CAP_SYS_ADMIN (bit 21), bit 50");
 }
 
-RUN_TESTS("parsers", cmocka_unit_test(status_of_a_process),
+static void privileged_groups(void **state)
+{
+    const struct span file =
+        LIT("root:x:0:\nadm:x:4:\ndocker:x:999:a,b\n"
+            "staff:x:50:\nodd:x:6:\n:x:15\nlxd:x:zz:\nlxd");
+
+    (void)state;
+    assert_span(group_file_privileged(file, 999), LIT("docker"));
+    assert_span(group_file_privileged(file, 4), LIT("adm"));
+    assert_int_equal(group_file_privileged(file, 50).len, 0);
+    assert_int_equal(group_file_privileged(file, 0).len, 0);
+    /* The image gives that number to another group. */
+    assert_int_equal(group_file_privileged(file, 6).len, 0);
+    /* An image without the file. */
+    assert_span(group_file_privileged(LIT(""), 6), LIT("disk"));
+    assert_span(group_file_privileged(LIT(""), 42), LIT("shadow"));
+    assert_int_equal(group_file_privileged(LIT(""), 65532).len, 0);
+}
+
+RUN_TESTS("parsers", cmocka_unit_test(privileged_groups),
+    cmocka_unit_test(status_of_a_process),
     cmocka_unit_test(what_is_absent_or_malformed_is_not_known),
     cmocka_unit_test(uid_maps), cmocka_unit_test(capabilities_have_names));

@@ -129,6 +129,11 @@ static int read_file(void)
     return open("/proc/self/status", O_RDONLY) < 0 ? errno : 0;
 }
 
+static int list_directory(void)
+{
+    return open("/proc/self/fd", O_RDONLY | O_DIRECTORY) < 0 ? errno : 0;
+}
+
 static int run_program(void)
 {
     char *const argv[] = {(char[]){"true"}, NULL};
@@ -179,6 +184,7 @@ static void a_server_writes_no_file_and_runs_nothing(void **state)
     assert_int_equal(try_server(truncate_file), EPERM);
     assert_int_equal(try_server(run_program), EPERM);
     assert_int_equal(try_server(read_file), 0);
+    assert_int_equal(try_server(list_directory), 0);
 }
 
 static void a_server_is_not_dumped_and_holds_nothing(void **state)

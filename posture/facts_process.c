@@ -1,0 +1,259 @@
+/* What the kernel says of this process and its limits. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/own.h"
+#include "base/text.h"
+#include "posture/facts.h"
+#include "posture/group_file.h"
+#include "posture/proc_status.h"
+
+static struct fact_number number_of(bool known, uint64_t value, int error)
+{
+    return (struct fact_number){
+        .known = known, .error = known ? 0 : error, .value = value};
+}
+
+/* The first bytes of a small file; a negative errno if it cannot be read. */
+static ssize_t read_head(const char *path, char *ret, size_t cap)
+{
+    CLOSES int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, ret, cap - 1);
+
+    if (len < 0)
+        return -errno;
+    ret[len] = '\0';
+    return len;
+}
+
+static struct fact_number read_number(const char *path)
+{
+    char buf[32];
+    uint64_t value = 0;
+    ssize_t len = read_head(path, buf, sizeof(buf));
+    struct span text = span_of(buf, len < 0 ? 0 : strcspn(buf, "\n"));
+
+    bool known = num_parse_u64(text, UINT64_MAX, &value);
+
+    if (len < 0)
+        return number_of(false, 0, (int)-len);
+    return number_of(known, value, EINVAL);
+}
+
+/* ---- no-way-back ---- */
+
+static struct fact_number bounding_set(const struct proc_status *status)
+{
+    uint64_t set = 0;
+
+    if (status->cap_known[PROC_STATUS_CAP_BOUNDING])
+        return number_of(true, status->cap[PROC_STATUS_CAP_BOUNDING], 0);
+    for (unsigned long bit = 0; bit < 64; bit++) {
+        int held = prctl(PR_CAPBSET_READ, bit, 0, 0, 0);
+
+        if (held < 0 && (errno != EINVAL || bit == 0))
+            return number_of(false, 0, errno);
+        if (held < 0)
+            break; /* past the last one that this kernel has */
+        set |= (uint64_t)held << bit;
+    }
+    return number_of(true, set, 0);
+}
+
+static struct fact_number asked_by_prctl(int option)
+{
+    int value = prctl(option, 0, 0, 0, 0);
+
+    return number_of(value >= 0, (uint64_t)value, errno);
+}
+
+/* ---- traced ---- */
+
+static void find_tracer(
+    const struct proc_status *status, struct fact_process *ret)
+{
+    char path[64];
+
+    ret->tracer = number_of(status->tracer_known, status->tracer_pid, ENOENT);
+    if (!status->tracer_known || status->tracer_pid == 0)
+        return;
+    (void)text_format(path, sizeof(path), "/proc/%llu/comm",
+        (unsigned long long)status->tracer_pid);
+    IGNORE(read_head(path, ret->tracer_name, sizeof(ret->tracer_name)) < 0,
+        "the name only helps");
+    ret->tracer_name[strcspn(ret->tracer_name, "\n")] = '\0';
+}
+
+/* ---- core-dumps, descriptor-limit ---- */
+
+static struct fact_number hard_limit(__rlimit_resource_t resource)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) < 0)
+        return number_of(false, 0, errno);
+    return number_of(
+        true, limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max, 0);
+}
+
+/* core(5): a pattern that begins with | is a program, with @ a socket; both
+ * are fed whatever RLIMIT_CORE says. */
+static struct fact_number core_is_piped(void)
+{
+    char pattern[128] = "";
+    ssize_t len =
+        read_head("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern));
+
+    if (len < 0)
+        return number_of(false, 0, (int)-len);
+    return number_of(true, pattern[0] == '|' || pattern[0] == '@', 0);
+}
+
+/* ---- privileged-group ---- */
+
+static void find_groups(struct fact_process *ret)
+{
+    int count = getgroups(0, NULL);
+    FREES gid_t *groups =
+        count < 0 ? NULL : calloc((size_t)count + 1, sizeof(*groups));
+    FREES char *names = NULL;
+    ssize_t len = 0;
+
+    if (groups == NULL || getgroups(count, groups) != count) {
+        ret->groups_error = errno;
+        return;
+    }
+    groups[count] = getegid();
+    names = malloc(FACTS_GROUP_FILE_MAX);
+    if (names == NULL) {
+        ret->groups_error = ENOMEM;
+        return;
+    }
+    len = read_head("/etc/group", names, FACTS_GROUP_FILE_MAX);
+    for (int i = 0; i <= count; i++) {
+        struct span name = group_file_privileged(
+            span_of(names, len < 0 ? 0 : (size_t)len), groups[i]);
+        struct text t = text_over(ret->group_name, sizeof(ret->group_name));
+
+        if (name.len == 0)
+            continue;
+        ret->privileged_group = number_of(true, groups[i], 0);
+        text_add(&t, name);
+        return;
+    }
+}
+
+/* ---- host-namespaces ---- */
+
+static struct fact_number namespace_of(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return number_of(false, 0, errno);
+    return number_of(true, st.st_ino, 0);
+}
+
+/* ---- confinement ---- */
+
+static void find_label(struct fact_process *ret)
+{
+    static const char *const paths[] = {
+        "/proc/self/attr/apparmor/current", "/proc/self/attr/current"};
+
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        ssize_t len = read_head(paths[i], ret->label, sizeof(ret->label));
+
+        ret->label_error = len < 0 ? (int)-len : 0;
+        if (len < 0)
+            continue;
+        ret->label[strcspn(ret->label, "\n")] = '\0';
+        return;
+    }
+    ret->label[0] = '\0';
+}
+
+/* ---- loader-environment ---- */
+
+/* ld.so(8), OpenSSL's and glibc's manuals: what makes a library load code,
+ * write secrets or change its behaviour before main. */
+static const char *const loader_variables[] = {"LD_PRELOAD", "LD_AUDIT",
+    "LD_LIBRARY_PATH", "LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_PROFILE",
+    "LD_PROFILE_OUTPUT", "LD_ORIGIN_PATH", "LD_BIND_NOT", "LD_DYNAMIC_WEAK",
+    "LD_SHOW_AUXV", "LD_TRACE_LOADED_OBJECTS", "GLIBC_TUNABLES", "GCONV_PATH",
+    "LOCPATH", "NLSPATH", "RES_OPTIONS", "HOSTALIASES", "MALLOC_TRACE",
+    "OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES",
+    "OPENSSL_ENGINES", "SSLKEYLOGFILE"};
+
+static void find_loader_variables(struct fact_process *ret)
+{
+    for (size_t i = 0; i < ARRAY_LEN(loader_variables); i++) {
+        /* Nothing else runs that would change the environment. */
+        const char *value = getenv(loader_variables[i]); /* NOLINT */
+
+        if (value == NULL)
+            continue;
+        ret->loader[ret->loader_count++] =
+            (struct fact_variable){.name = loader_variables[i], .value = value};
+    }
+}
+
+static struct fact_number preload_file(void)
+{
+    char buf[2];
+    ssize_t len = read_head("/etc/ld.so.preload", buf, sizeof(buf));
+
+    if (len == -ENOENT)
+        return number_of(true, 0, 0);
+    return number_of(len >= 0, len > 0, (int)-len);
+}
+
+_Static_assert(
+    ARRAY_LEN(loader_variables) <= FACTS_LOADER_MAX, "every variable fits");
+
+static struct fact_number entropy(void)
+{
+    uint8_t byte = 0;
+    bool answers = getrandom(&byte, sizeof(byte), GRND_NONBLOCK) == 1;
+
+    return number_of(answers, 1, errno);
+}
+
+void facts_process(const struct proc_status *status, struct fact_process *ret)
+{
+    int persona = personality(0xffffffff);
+
+    ret->no_new_privs = asked_by_prctl(PR_GET_NO_NEW_PRIVS);
+    ret->bounding = bounding_set(status);
+    ret->dumpable = asked_by_prctl(PR_GET_DUMPABLE);
+    ret->core_limit = hard_limit(RLIMIT_CORE);
+    ret->core_is_piped = core_is_piped();
+    ret->descriptors = hard_limit(RLIMIT_NOFILE);
+    find_tracer(status, ret);
+    ret->personality = number_of(persona >= 0, (unsigned)persona, errno);
+    ret->randomize_va_space =
+        read_number("/proc/sys/kernel/randomize_va_space");
+    ret->now = number_of(true, (uint64_t)time(NULL), 0);
+    ret->entropy = entropy();
+    find_groups(ret);
+    ret->namespaces[FACTS_NAMESPACE_PID] = namespace_of("/proc/self/ns/pid");
+    ret->namespaces[FACTS_NAMESPACE_IPC] = namespace_of("/proc/self/ns/ipc");
+    ret->namespaces[FACTS_NAMESPACE_UTS] = namespace_of("/proc/self/ns/uts");
+    ret->seccomp = number_of(status->seccomp_known, status->seccomp, ENOENT);
+    find_label(ret);
+    find_loader_variables(ret);
+    ret->preload_file = preload_file();
+}

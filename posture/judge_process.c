@@ -1,0 +1,399 @@
+#include "posture/judge.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "posture/capability.h"
+
+/* personality(2): addresses are not randomized. */
+enum { NO_RANDOMIZE = 0x0040000 };
+
+/* No release of this source is older: 2025-01-01T00:00:00Z. */
+enum { SOURCE_DATE = 1735689600 };
+
+/* Inode numbers of the initial namespaces, linux/proc_ns.h; the kernel's
+ * interface since 3.8. */
+static const uint64_t initial_namespaces[FACTS_NAMESPACES] = {
+    [FACTS_NAMESPACE_PID] = 0xeffffffc,
+    [FACTS_NAMESPACE_IPC] = 0xefffffff,
+    [FACTS_NAMESPACE_UTS] = 0xeffffffe,
+};
+
+static const char *const namespace_names[FACTS_NAMESPACES] = {
+    [FACTS_NAMESPACE_PID] = "pid",
+    [FACTS_NAMESPACE_IPC] = "ipc",
+    [FACTS_NAMESPACE_UTS] = "uts",
+};
+
+static void unknown(const struct judgement *j, int error, const char *what)
+{
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_UNKNOWN,
+            .error_number = error,
+            .observed = what,
+            .expected = j->row->rule,
+            .reason = "the fact could not be read",
+        });
+}
+
+static void fail(const struct judgement *j, const char *object,
+    const char *observed, const char *reason)
+{
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_FAIL,
+            .object = object,
+            .observed = observed,
+            .expected = j->row->rule,
+            .reason = reason,
+        });
+}
+
+static void enforced(const struct judgement *j, const char *observed)
+{
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_ENFORCED,
+            .observed = observed,
+            .expected = j->row->rule,
+        });
+}
+
+static bool is_declared(const struct judgement *j, unsigned part)
+{
+    return (j->policy->seal & part) != 0;
+}
+
+/* What a declared seal satisfies is judged once the seal is made. */
+static bool waits_for_seal(const struct judgement *j, unsigned part)
+{
+    return is_declared(j, part) && j->report->phase != POSTURE_PHASE_SEALED;
+}
+
+void judge_no_way_back(const struct judgement *j)
+{
+    const struct fact_process *p = &j->facts->process;
+    uint64_t surplus = p->bounding.value & ~j->policy->capabilities;
+    char buf[1024];
+    struct text observed = text_over(buf, sizeof(buf));
+
+    if (!p->no_new_privs.known && !p->bounding.known) {
+        unknown(j, p->no_new_privs.error, "no_new_privs and the bounding set");
+        return;
+    }
+    text_addf(&observed, "no_new_privs %s",
+        !p->no_new_privs.known       ? "unknown"
+        : p->no_new_privs.value == 1 ? "set"
+                                     : "not set");
+    if (p->bounding.known && surplus != 0) {
+        text_add_str(&observed, "; the bounding set holds ");
+        capability_add_set(&observed, surplus);
+    }
+    if ((p->no_new_privs.known && p->no_new_privs.value == 1) ||
+        (p->bounding.known && surplus == 0)) {
+        if (is_declared(j, POSTURE_SEALS_NO_NEW_PRIVS) &&
+            j->report->phase == POSTURE_PHASE_SEALED) {
+            enforced(j, observed.ptr);
+        } else {
+            judge_pass(j, observed.ptr);
+        }
+    } else if (waits_for_seal(j, POSTURE_SEALS_NO_NEW_PRIVS)) {
+        judge_not_applicable(j, "left to the declared seal");
+    } else if (!p->no_new_privs.known || !p->bounding.known) {
+        unknown(j,
+            p->no_new_privs.known ? p->bounding.error : p->no_new_privs.error,
+            observed.ptr);
+    } else {
+        fail(j, "", observed.ptr,
+            "one setuid file gives the dropped capabilities back");
+    }
+}
+
+static bool is_allowed(
+    const struct judgement *j, const struct fact_variable *variable)
+{
+    for (size_t i = 0; i < j->policy->allowed_count; i++) {
+        if (strcmp(j->policy->allowed[i].name, variable->name) == 0 &&
+            strcmp(j->policy->allowed[i].value, variable->value) == 0)
+            return true;
+    }
+    return false;
+}
+
+void judge_loader_environment(const struct judgement *j)
+{
+    const struct fact_process *p = &j->facts->process;
+    bool fine = true;
+
+    for (size_t i = 0; i < p->loader_count; i++) {
+        char buf[512];
+        struct text observed = text_over(buf, sizeof(buf));
+
+        if (is_allowed(j, &p->loader[i]))
+            continue;
+        fine = false;
+        text_addf(&observed, "%s=%s", p->loader[i].name, p->loader[i].value);
+        fail(j, p->loader[i].name, observed.ptr,
+            "this variable makes libraries load code or write secrets");
+    }
+    if (!p->preload_file.known) {
+        unknown(j, p->preload_file.error, "/etc/ld.so.preload");
+        fine = false;
+    } else if (p->preload_file.value != 0) {
+        fail(j, "/etc/ld.so.preload", "/etc/ld.so.preload is not empty",
+            "every program here loads the libraries that it names");
+        fine = false;
+    }
+    if (fine) {
+        judge_pass(j, p->loader_count == 0 ? "no such variable is set"
+                                           : "only what the policy allows");
+    }
+}
+
+void judge_traced(const struct judgement *j)
+{
+    const struct fact_process *p = &j->facts->process;
+    char buf[128];
+    struct text observed = text_over(buf, sizeof(buf));
+
+    if (!p->tracer.known) {
+        unknown(j, p->tracer.error, "TracerPid of /proc/self/status");
+        return;
+    }
+    if (p->tracer.value == 0) {
+        judge_pass(j, "nobody traces");
+        return;
+    }
+    text_addf(&observed, "traced by process %" PRIu64, p->tracer.value);
+    if (p->tracer_name[0] != '\0')
+        text_addf(&observed, " (%s)", p->tracer_name);
+    fail(j, "", observed.ptr,
+        "a tracer reads the keys in memory and changes what the process does");
+}
+
+void judge_descriptor_limit(const struct judgement *j)
+{
+    const struct fact_number *limit = &j->facts->process.descriptors;
+    uint64_t need = j->policy->descriptors;
+    char buf[256];
+    struct text observed = text_over(buf, sizeof(buf));
+
+    if (need == 0) {
+        judge_not_applicable(j, "no need is declared");
+        return;
+    }
+    if (!limit->known) {
+        unknown(j, limit->error, "the hard limit of RLIMIT_NOFILE");
+        return;
+    }
+    if (limit->value == UINT64_MAX) {
+        text_add_str(&observed, "no hard limit");
+    } else {
+        text_addf(&observed, "hard limit %" PRIu64, limit->value);
+    }
+    text_addf(&observed, ", needed %" PRIu64 " (%s)", need,
+        j->policy->descriptors_why);
+    if (limit->value >= need) {
+        judge_pass(j, observed.ptr);
+    } else {
+        fail(j, "RLIMIT_NOFILE", observed.ptr,
+            "connections would be refused long before the declared number");
+    }
+}
+
+void judge_clock(const struct judgement *j)
+{
+    uint64_t now = j->facts->process.now.value;
+    char buf[64];
+
+    (void)text_format(buf, sizeof(buf), "%" PRIu64 " seconds since 1970", now);
+    if (now >= SOURCE_DATE) {
+        judge_pass(j, buf);
+    } else {
+        fail(j, "", buf,
+            "the clock is before this program was made, so that certificates "
+            "cannot be judged");
+    }
+}
+
+void judge_entropy(const struct judgement *j)
+{
+    const struct fact_number *entropy = &j->facts->process.entropy;
+
+    if (entropy->known) {
+        judge_pass(j, "getrandom answers");
+    } else if (entropy->error == EAGAIN) {
+        fail(j, "", "getrandom would block",
+            "keys that are made before the kernel is seeded can be guessed");
+    } else {
+        unknown(j, entropy->error, "getrandom");
+    }
+}
+
+void judge_personality(const struct judgement *j)
+{
+    const struct fact_process *p = &j->facts->process;
+    char buf[64];
+
+    if (!p->personality.known) {
+        unknown(j, p->personality.error, "personality");
+    } else if ((p->personality.value & NO_RANDOMIZE) != 0) {
+        fail(j, "", "personality has ADDR_NO_RANDOMIZE",
+            "addresses are the same on every boot, which exploits count on");
+    } else {
+        judge_pass(j, "addresses are randomized for this process");
+    }
+    if (!p->randomize_va_space.known) {
+        unknown(j, p->randomize_va_space.error,
+            "/proc/sys/kernel/randomize_va_space");
+    } else if (p->randomize_va_space.value != 2) {
+        (void)text_format(buf, sizeof(buf),
+            "kernel.randomize_va_space=%" PRIu64, p->randomize_va_space.value);
+        report_add(j->report, j->row,
+            &(struct report_draft){
+                .verdict = POSTURE_FAIL,
+                .warn_only = true, /* the host's, not the deployer's */
+                .object = "kernel.randomize_va_space",
+                .observed = buf,
+                .expected = "kernel.randomize_va_space=2",
+                .reason = "the host does not randomize all addresses",
+                .fix = "on the host: sysctl -w kernel.randomize_va_space=2",
+            });
+    }
+}
+
+void judge_host_namespaces(const struct judgement *j)
+{
+    const struct fact_number *have = j->facts->process.namespaces;
+    bool fine = true;
+
+    if (!j->policy->container) {
+        judge_not_applicable(j, "the policy does not say container");
+        return;
+    }
+    for (size_t i = 0; i < FACTS_NAMESPACES; i++) {
+        char buf[64];
+
+        if (have[i].known && have[i].value != initial_namespaces[i])
+            continue;
+        fine = false;
+        (void)text_format(
+            buf, sizeof(buf), "%s namespace of the host", namespace_names[i]);
+        if (have[i].known) {
+            fail(j, namespace_names[i], buf,
+                "the process sees and can signal or share memory with what "
+                "runs on the host");
+        } else {
+            unknown(j, have[i].error, namespace_names[i]);
+        }
+    }
+    if (fine)
+        judge_pass(j, "pid, ipc and uts namespaces of its own");
+}
+
+void judge_privileged_group(const struct judgement *j)
+{
+    const struct fact_process *p = &j->facts->process;
+    char buf[128];
+
+    if (p->groups_error != 0) {
+        unknown(j, p->groups_error, "the groups of this process");
+    } else if (p->privileged_group.known) {
+        (void)text_format(buf, sizeof(buf), "group %" PRIu64 " (%s)",
+            p->privileged_group.value, p->group_name);
+        fail(j, p->group_name, buf,
+            "that group reaches the host's disks, memory, logs or a daemon "
+            "that runs as root");
+    } else {
+        judge_pass(j, "no privileged group");
+    }
+}
+
+static bool is_confined(const struct fact_process *p)
+{
+    size_t len = strlen(p->label);
+    static const char *const loose[] = {
+        "unconfined", "unconfined_t", "kernel", "(complain)", "spc_t"};
+
+    if (len == 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(loose); i++) {
+        if (strstr(p->label, loose[i]) != NULL)
+            return false;
+    }
+    return true;
+}
+
+/* Without a security module the file is not there, or says EINVAL. */
+static bool has_security_module(const struct fact_process *p)
+{
+    return p->label_error != ENOENT && p->label_error != EINVAL &&
+           (p->label_error != 0 || p->label[0] != '\0');
+}
+
+void judge_confinement(const struct judgement *j)
+{
+    const struct fact_process *p = &j->facts->process;
+    char buf[256];
+    struct text observed = text_over(buf, sizeof(buf));
+
+    if (p->seccomp.known)
+        text_addf(&observed, "seccomp mode %" PRIu64, p->seccomp.value);
+    if (p->label[0] != '\0') {
+        text_addf(
+            &observed, "%slabel %s", observed.len == 0 ? "" : ", ", p->label);
+    }
+    if (is_confined(p) || (p->seccomp.known && p->seccomp.value != 0)) {
+        judge_pass(j, observed.ptr);
+    } else if (has_security_module(p) && p->label_error != 0) {
+        unknown(j, p->label_error, "the security module's label");
+    } else if (!p->seccomp.known) {
+        judge_not_applicable(
+            j, "neither a security module nor seccomp in this kernel");
+    } else {
+        fail(j, "", observed.ptr,
+            "nothing outside limits what this process may ask of the kernel");
+    }
+}
+
+static bool dumps_nothing(const struct fact_process *p)
+{
+    if (p->dumpable.known && p->dumpable.value == 0)
+        return true;
+    return p->core_limit.known && p->core_limit.value == 0 &&
+           p->core_is_piped.known && p->core_is_piped.value == 0;
+}
+
+void judge_core_dumps(const struct judgement *j)
+{
+    const struct fact_process *p = &j->facts->process;
+    bool no_file = p->core_limit.known && p->core_limit.value == 0;
+    const char *observed = p->dumpable.known && p->dumpable.value == 0
+                               ? "not dumpable"
+                               : (no_file ? "dumpable, RLIMIT_CORE 0"
+                                          : "dumpable, RLIMIT_CORE above 0");
+
+    if (dumps_nothing(p)) {
+        if (is_declared(j, POSTURE_SEALS_NOT_DUMPABLE) &&
+            j->report->phase == POSTURE_PHASE_SEALED) {
+            enforced(j, observed);
+        } else {
+            judge_pass(j, observed);
+        }
+    } else if (waits_for_seal(j, POSTURE_SEALS_NOT_DUMPABLE)) {
+        judge_not_applicable(j, "left to the declared seal");
+    } else if (!p->dumpable.known && !p->core_limit.known) {
+        unknown(j, p->dumpable.error, "whether a core can be dumped");
+    } else if (no_file && !p->core_is_piped.known) {
+        unknown(j, p->core_is_piped.error, "/proc/sys/kernel/core_pattern");
+    } else {
+        fail(j, "",
+            no_file ? "dumpable, and core_pattern pipes cores whatever "
+                      "RLIMIT_CORE says"
+                    : observed,
+            "a core dump writes the keys in memory to a disk");
+    }
+}
