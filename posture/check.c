@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "posture/invariants.h"
 
+enum { SECONDS_A_DAY = 86400 };
+
 /* A malformed signal can never weaken the check: it counts as production. */
 static enum posture_mode find_mode(
     const struct posture_policy *policy, const struct posture_facts *facts)
@@ -19,6 +21,9 @@ void check_judge(const struct posture_policy *policy,
 {
     report->mode = find_mode(policy, facts);
     report->platform = facts->platform;
+    report->waivers = policy->waivers;
+    report->waiver_count = policy->waiver_count;
+    report->today = (uint32_t)(facts->now / SECONDS_A_DAY);
     if (!facts->linux_facts) {
         (void)text_format(report->notice, sizeof(report->notice),
             "running on %s, skipping linux-only checks", facts->system);
@@ -55,6 +60,8 @@ int posture_check(const struct posture_policy *policy, enum posture_phase phase,
         report->flags = flags;
         facts_collect(policy, facts);
         check_judge(policy, facts, report);
+        report->waivers = NULL; /* the policy may go before the report */
+        report->waiver_count = 0;
         failed = report->no_memory;
     }
     facts_free(facts);

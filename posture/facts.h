@@ -128,7 +128,6 @@ struct fact_process {
     char tracer_name[32];             /* "" if it cannot be seen */
     struct fact_number personality;
     struct fact_number randomize_va_space;
-    struct fact_number now;     /* seconds since 1970 */
     struct fact_number entropy; /* known: getrandom(2) answers at once */
     int groups_error;           /* errno of getgroups(2), or 0 */
     struct fact_number privileged_group; /* known: it is among ours */
@@ -143,6 +142,7 @@ struct fact_process {
 };
 
 struct posture_facts {
+    uint64_t now;     /* seconds since 1970 */
     bool linux_facts; /* false: the Linux-only facts were not read */
     char system[32];  /* lower case, when they were not */
     enum posture_platform platform;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -70,6 +71,9 @@ static enum posture_platform find_platform(void)
 void facts_environment(
     const struct posture_policy *policy, struct posture_facts *ret)
 {
+    time_t now = time(NULL);
+
+    ret->now = now < 0 ? 0 : (uint64_t)now;
     if (policy->mode_variable != NULL)
         ret->mode_value = get(policy->mode_variable);
     for (size_t i = 0; i < policy->variable_count; i++)

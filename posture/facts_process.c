@@ -11,7 +11,6 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -246,7 +245,6 @@ void facts_process(const struct proc_status *status, struct fact_process *ret)
     ret->personality = number_of(persona >= 0, (unsigned)persona, errno);
     ret->randomize_va_space =
         read_number("/proc/sys/kernel/randomize_va_space");
-    ret->now = number_of(true, (uint64_t)time(NULL), 0);
     ret->entropy = entropy();
     find_groups(ret);
     ret->namespaces[FACTS_NAMESPACE_PID] = namespace_of("/proc/self/ns/pid");

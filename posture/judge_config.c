@@ -1,5 +1,6 @@
 #include "posture/judge.h"
 
+#include <regex.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -39,6 +40,20 @@ static bool is_flag_value(const char *value)
     return strcmp(value, "1") == 0;
 }
 
+/* The whole value; the pattern compiled when it was added. */
+static bool matches(const char *pattern, const char *value)
+{
+    regex_t compiled;
+    regmatch_t match = {0, 0};
+    bool found = false;
+
+    if (regcomp(&compiled, pattern, REG_EXTENDED) != 0)
+        return false;
+    found = regexec(&compiled, value, 1, &match, 0) == 0;
+    regfree(&compiled);
+    return found && match.rm_so == 0 && value[match.rm_eo] == '\0';
+}
+
 /* Why the value is not valid; false: it is. */
 static bool find_reason(const struct posture_variable *variable,
     const char *value, struct text *ret)
@@ -53,6 +68,11 @@ static bool find_reason(const struct posture_variable *variable,
         text_addf(ret,
             "malformed-value: expected \"1\" or unset, got \"%.128s\"",
             variable->secret ? "(withheld)" : value);
+        return true;
+    }
+    if (variable->pattern != NULL && !matches(variable->pattern, value)) {
+        text_addf(
+            ret, "malformed-value: expected a match of %s", variable->pattern);
         return true;
     }
     if (variable->check != NULL)

@@ -73,39 +73,46 @@ static bool waits_for_seal(const struct judgement *j, unsigned part)
     return is_declared(j, part) && j->report->phase != POSTURE_PHASE_SEALED;
 }
 
+static void describe_way_back(
+    const struct fact_process *p, uint64_t surplus, struct text *ret)
+{
+    const char *word = p->no_new_privs.value == 1 ? "set" : "not set";
+
+    text_addf(ret, "no_new_privs %s", p->no_new_privs.known ? word : "unknown");
+    if (p->bounding.known && surplus != 0) {
+        text_add_str(ret, "; the bounding set holds ");
+        capability_add_set(ret, surplus);
+    }
+}
+
+/* A row that a seal satisfies holds: who made it so? */
+static void hold(const struct judgement *j, unsigned part, const char *observed)
+{
+    if (is_declared(j, part) && j->report->phase == POSTURE_PHASE_SEALED) {
+        enforced(j, observed);
+    } else {
+        judge_pass(j, observed);
+    }
+}
+
 void judge_no_way_back(const struct judgement *j)
 {
     const struct fact_process *p = &j->facts->process;
     uint64_t surplus = p->bounding.value & ~j->policy->capabilities;
+    bool holds = (p->no_new_privs.known && p->no_new_privs.value == 1) ||
+                 (p->bounding.known && surplus == 0);
     char buf[1024];
     struct text observed = text_over(buf, sizeof(buf));
 
-    if (!p->no_new_privs.known && !p->bounding.known) {
-        unknown(j, p->no_new_privs.error, "no_new_privs and the bounding set");
-        return;
-    }
-    text_addf(&observed, "no_new_privs %s",
-        !p->no_new_privs.known       ? "unknown"
-        : p->no_new_privs.value == 1 ? "set"
-                                     : "not set");
-    if (p->bounding.known && surplus != 0) {
-        text_add_str(&observed, "; the bounding set holds ");
-        capability_add_set(&observed, surplus);
-    }
-    if ((p->no_new_privs.known && p->no_new_privs.value == 1) ||
-        (p->bounding.known && surplus == 0)) {
-        if (is_declared(j, POSTURE_SEALS_NO_NEW_PRIVS) &&
-            j->report->phase == POSTURE_PHASE_SEALED) {
-            enforced(j, observed.ptr);
-        } else {
-            judge_pass(j, observed.ptr);
-        }
+    describe_way_back(p, surplus, &observed);
+    if (holds) {
+        hold(j, POSTURE_SEALS_NO_NEW_PRIVS, observed.ptr);
     } else if (waits_for_seal(j, POSTURE_SEALS_NO_NEW_PRIVS)) {
         judge_not_applicable(j, "left to the declared seal");
-    } else if (!p->no_new_privs.known || !p->bounding.known) {
-        unknown(j,
-            p->no_new_privs.known ? p->bounding.error : p->no_new_privs.error,
-            observed.ptr);
+    } else if (!p->no_new_privs.known) {
+        unknown(j, p->no_new_privs.error, observed.ptr);
+    } else if (!p->bounding.known) {
+        unknown(j, p->bounding.error, observed.ptr);
     } else {
         fail(j, "", observed.ptr,
             "one setuid file gives the dropped capabilities back");
@@ -206,7 +213,7 @@ void judge_descriptor_limit(const struct judgement *j)
 
 void judge_clock(const struct judgement *j)
 {
-    uint64_t now = j->facts->process.now.value;
+    uint64_t now = j->facts->now;
     char buf[64];
 
     (void)text_format(buf, sizeof(buf), "%" PRIu64 " seconds since 1970", now);
@@ -377,12 +384,7 @@ void judge_core_dumps(const struct judgement *j)
                                           : "dumpable, RLIMIT_CORE above 0");
 
     if (dumps_nothing(p)) {
-        if (is_declared(j, POSTURE_SEALS_NOT_DUMPABLE) &&
-            j->report->phase == POSTURE_PHASE_SEALED) {
-            enforced(j, observed);
-        } else {
-            judge_pass(j, observed);
-        }
+        hold(j, POSTURE_SEALS_NOT_DUMPABLE, observed);
     } else if (waits_for_seal(j, POSTURE_SEALS_NOT_DUMPABLE)) {
         judge_not_applicable(j, "left to the declared seal");
     } else if (!p->dumpable.known && !p->core_limit.known) {

@@ -1,9 +1,12 @@
 #include "posture/policy.h"
 
 #include <errno.h>
+#include <regex.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/span.h"
+#include "posture/civil_date.h"
 
 enum {
     POLICY_BYTES_MAX = 1 << 20, /* a policy is small; a leak is not */
@@ -65,17 +68,31 @@ void posture_policy_set_capabilities(
     policy->capabilities = allowed;
 }
 
+static bool is_pattern(const char *pattern)
+{
+    regex_t compiled;
+
+    if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+        return false;
+    regfree(&compiled);
+    return true;
+}
+
 int posture_policy_add_variable(
     struct posture_policy *policy, const struct posture_variable *variable)
 {
-    struct posture_variable *grown = arena_grow(&policy->arena,
-        policy->variables, policy->variable_count, sizeof(*grown));
+    struct posture_variable *grown = NULL;
 
+    if (variable->pattern != NULL && !is_pattern(variable->pattern))
+        return -EINVAL;
+    grown = arena_grow(&policy->arena, policy->variables,
+        policy->variable_count, sizeof(*grown));
     if (grown == NULL)
         return -ENOMEM;
     grown[policy->variable_count] = *variable;
     grown[policy->variable_count].name = keep_or_empty(policy, variable->name);
     grown[policy->variable_count].fix = keep(policy, variable->fix);
+    grown[policy->variable_count].pattern = keep(policy, variable->pattern);
     policy->variables = grown;
     policy->variable_count++;
     return outcome(policy);
@@ -179,5 +196,33 @@ int posture_policy_allow_environment(
     };
     policy->allowed = grown;
     policy->allowed_count++;
+    return outcome(policy);
+}
+
+enum { CORE_ROWS = 7, WAIVER_REASON_MIN = 10 };
+
+int posture_policy_add_waiver(struct posture_policy *policy, const char *id,
+    const char *until, const char *reason)
+{
+    const struct posture_invariant *row = posture_invariant_find(id);
+    struct policy_waiver *grown = NULL;
+    uint32_t days = 0;
+
+    if (row == NULL || row->error <= (enum posture_error)CORE_ROWS ||
+        strlen(reason) < WAIVER_REASON_MIN ||
+        !civil_date_parse(span_str(until), &days))
+        return -EINVAL;
+    grown = arena_grow(
+        &policy->arena, policy->waivers, policy->waiver_count, sizeof(*grown));
+    if (grown == NULL)
+        return -ENOMEM;
+    grown[policy->waiver_count] = (struct policy_waiver){
+        .error = row->error,
+        .until = days,
+        .date = keep_or_empty(policy, until),
+        .reason = keep_or_empty(policy, reason),
+    };
+    policy->waivers = grown;
+    policy->waiver_count++;
     return outcome(policy);
 }

@@ -19,6 +19,13 @@ struct policy_value {
     const char *value;
 };
 
+struct policy_waiver {
+    enum posture_error error; /* the row's */
+    uint32_t until;           /* days since 1970, the last one included */
+    const char *date;
+    const char *reason;
+};
+
 struct posture_policy {
     struct arena arena;
     enum posture_mode mode;
@@ -43,4 +50,6 @@ struct posture_policy {
     const char *descriptors_why;
     struct policy_value *allowed; /* loader variables */
     size_t allowed_count;
+    struct policy_waiver *waivers;
+    size_t waiver_count;
 };

@@ -136,6 +136,9 @@ struct posture_variable {
     bool required;
     bool secret;
     const char *(*check)(const char *value);
+    /* POSIX extended regular expression that the whole value matches, or
+     * NULL; -EINVAL when it is added if it is none. */
+    const char *pattern;
     const char *fix; /* for a person; NULL: "set NAME to ... or unset it" */
 };
 POSTURE_API int posture_policy_add_variable(
@@ -198,6 +201,15 @@ POSTURE_API int posture_policy_set_descriptors(
 /* A variable of `loader-environment` that may be set to exactly that value. */
 POSTURE_API int posture_policy_allow_environment(
     struct posture_policy *policy, const char *name, const char *value);
+
+/*
+ * A waiver: a failure of that row warns instead of refusing, until the end of
+ * that day (YYYY-MM-DD, UTC), at most 90 days away; each check says so.  Once
+ * over, it is no waiver.  -EINVAL: no such row, a row of the core (the first
+ * seven), no date, or a reason of less than 10 characters.
+ */
+POSTURE_API int posture_policy_add_waiver(struct posture_policy *policy,
+    const char *id, const char *until, const char *reason);
 
 /* ---- check ---- */
 

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+#include "posture/policy.h"
+
 static bool grow(struct posture_report *report)
 {
     size_t cap = report->cap == 0 ? 16 : report->cap * 2;
@@ -31,6 +34,8 @@ static enum posture_action action_of(const struct posture_report *report,
     } else if (draft->verdict == POSTURE_UNKNOWN) {
         action = row->on_unknown[report->mode];
     }
+    if (draft->verdict == POSTURE_WAIVED)
+        action = POSTURE_ACTION_WARN;
     if (draft->warn_only && action == POSTURE_ACTION_REFUSE)
         action = POSTURE_ACTION_WARN;
     return action;
@@ -64,7 +69,47 @@ static const char *or_empty(const char *text)
     return text == NULL ? "" : text;
 }
 
-void report_add(struct posture_report *report,
+static const struct policy_waiver *find_waiver(
+    const struct posture_report *report, enum posture_error error)
+{
+    for (size_t i = 0; i < report->waiver_count; i++) {
+        if (report->waivers[i].error == error)
+            return &report->waivers[i];
+    }
+    return NULL;
+}
+
+/* A waiver downgrades and never hides: the finding says that it was there. */
+static void waive(const struct posture_report *report,
+    const struct posture_invariant *row, struct report_draft *draft,
+    struct text *reason)
+{
+    const struct policy_waiver *waiver =
+        draft->verdict == POSTURE_FAIL ? find_waiver(report, row->error) : NULL;
+    bool over = false;
+    bool far = false;
+
+    if (waiver == NULL)
+        return;
+    over = waiver->until < report->today;
+    far = waiver->until > report->today + REPORT_WAIVER_DAYS_MAX;
+    if (over) {
+        text_addf(reason, "its waiver ended on %s; ", waiver->date);
+    } else if (far) {
+        text_addf(reason,
+            "its waiver until %s is no waiver, more than %d "
+            "days away; ",
+            waiver->date, REPORT_WAIVER_DAYS_MAX);
+    } else {
+        text_addf(
+            reason, "waived until %s (%s): ", waiver->date, waiver->reason);
+        draft->verdict = POSTURE_WAIVED;
+    }
+    text_add_str(reason, or_empty(draft->reason));
+    draft->reason = reason->ptr;
+}
+
+static void store(struct posture_report *report,
     const struct posture_invariant *row, const struct report_draft *draft)
 {
     enum posture_action action = action_of(report, row, draft);
@@ -105,6 +150,17 @@ void report_add(struct posture_report *report,
     };
     report->stopped = (report->flags & POSTURE_STOP_AT_FIRST) != 0 &&
                       action == POSTURE_ACTION_REFUSE;
+}
+
+void report_add(struct posture_report *report,
+    const struct posture_invariant *row, const struct report_draft *draft)
+{
+    struct report_draft waived = *draft;
+    char buf[1024];
+    struct text reason = text_over(buf, sizeof(buf));
+
+    waive(report, row, &waived, &reason);
+    store(report, row, &waived);
 }
 
 void posture_report_free(struct posture_report *report)

@@ -4,7 +4,9 @@
 #include "base/attr.h"
 #include "posture/posture.h"
 
-enum { REPORT_FINDINGS_MAX = 256 };
+enum { REPORT_FINDINGS_MAX = 256, REPORT_WAIVER_DAYS_MAX = 90 };
+
+struct policy_waiver;
 
 struct posture_report {
     enum posture_mode mode;
@@ -18,6 +20,9 @@ struct posture_report {
     bool stopped; /* POSTURE_STOP_AT_FIRST, and it came */
     bool no_memory;
     char notice[96];
+    const struct policy_waiver *waivers; /* the policy's, while judging */
+    size_t waiver_count;
+    uint32_t today; /* days since 1970 */
 };
 
 /* What a judge says; the row adds the rest.  NULL texts are "". */

@@ -66,7 +66,6 @@ static void set_up_process(void)
         .tracer = number(0),
         .personality = number(0),
         .randomize_va_space = number(2),
-        .now = number(1900000000),
         .entropy = number(1),
         .namespaces = {number(4026532000), number(4026532001),
             number(4026532002)},
@@ -100,6 +99,7 @@ static int set_up(void **state)
     posture_policy_set_mode(policy, POSTURE_MODE_PRODUCTION);
     assert_int_equal(facts_new(policy, &facts), 0);
     facts->linux_facts = true;
+    facts->now = 1900000000; /* 2030-03-17 */
     facts->euid = 65532;
     facts->egid = 65532;
     facts->ids = (struct fact_ids){.known = true,
@@ -527,7 +527,7 @@ static void limit_unknown(void)
 
 static void clock_1970(void)
 {
-    facts->process.now.value = 12;
+    facts->now = 12;
 }
 
 static void not_seeded(void)

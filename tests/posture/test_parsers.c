@@ -1,4 +1,5 @@
 #include "posture/capability.h"
+#include "posture/civil_date.h"
 #include "posture/group_file.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
@@ -116,7 +117,32 @@ static void privileged_groups(void **state)
     assert_int_equal(group_file_privileged(LIT(""), 65532).len, 0);
 }
 
-RUN_TESTS("parsers", cmocka_unit_test(privileged_groups),
-    cmocka_unit_test(status_of_a_process),
+static void dates(void **state)
+{
+    const struct {
+        struct span in;
+        uint32_t days;
+    } good[] = {{LIT("1970-01-01"), 0}, {LIT("1970-12-31"), 364},
+        {LIT("1972-02-29"), 789}, {LIT("2000-03-01"), 11017},
+        {LIT("2026-11-24"), 20781}, {LIT("2100-03-01"), 47541},
+        {LIT("9999-12-31"), 2932896}};
+    const struct span bad[] = {LIT(""), LIT("1969-12-31"), LIT("2026-13-01"),
+        LIT("2026-00-01"), LIT("2026-01-00"), LIT("2026-02-29"),
+        LIT("2100-02-29"), LIT("2026-04-31"), LIT("2026-1-01"),
+        LIT("2026-01-011"), LIT("2026/01/01"), LIT("+026-01-01"),
+        LIT("2026-0a-01")};
+    uint32_t days = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_true(civil_date_parse(good[i].in, &days));
+        assert_int_equal(days, good[i].days);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_false(civil_date_parse(bad[i], &days));
+}
+
+RUN_TESTS("parsers", cmocka_unit_test(dates),
+    cmocka_unit_test(privileged_groups), cmocka_unit_test(status_of_a_process),
     cmocka_unit_test(what_is_absent_or_malformed_is_not_known),
     cmocka_unit_test(uid_maps), cmocka_unit_test(capabilities_have_names));

@@ -1,0 +1,36 @@
+#include <stdio.h>
+
+#include "posture/cmd/cmd.h"
+
+int cmd_list(int argc, char *argv[])
+{
+    if (argc > 0)
+        return cmd_usage_error("list takes no argument", argv[0]);
+    for (size_t i = 0; i < posture_invariant_count(); i++) {
+        const struct posture_invariant *row = posture_invariant_at(i);
+
+        (void)printf("%-21s %-34s %s\n", row->id, row->sentinel, row->rule);
+    }
+    return 0;
+}
+
+int cmd_explain(int argc, char *argv[])
+{
+    const struct posture_invariant *row = NULL;
+
+    if (argc != 1)
+        return cmd_usage_error("explain takes one argument", "ID");
+    row = posture_invariant_find(argv[0]);
+    if (row == NULL)
+        return cmd_usage_error("unknown invariant", argv[0]);
+    (void)printf("%s (%s)\n\nrule    %s\nwhy     %s\n", row->id, row->sentinel,
+        row->rule, row->why);
+    if (row->impact[0] != '\0')
+        (void)printf("impact  %s\n", row->impact);
+    (void)puts("\nfix");
+    for (unsigned p = 0; p < POSTURE_PLATFORM_COUNT; p++) {
+        (void)printf("  %-11s %s\n",
+            posture_platform_name((enum posture_platform)p), row->fix[p]);
+    }
+    return 0;
+}
