@@ -52,8 +52,10 @@ struct fact_user_namespace {
 struct fact_component {
     char path[FACTS_PATH_MAX];
     uint32_t uid;
-    uint32_t mode;  /* with the type bits */
-    bool read_only; /* on a read-only mount */
+    uint32_t mode;       /* with the type bits */
+    bool read_only;      /* on a read-only mount */
+    bool on_root;        /* on the file system of "/" */
+    const char *made_up; /* why its modes mean nothing, or NULL */
 };
 
 struct fact_file {
@@ -62,11 +64,22 @@ struct fact_file {
     uint32_t mode; /* with the type bits */
 };
 
+/* What kept a walk from its end, where errno alone would mislead. */
+enum fact_obstacle {
+    FACT_OBSTACLE_ERRNO,  /* nothing else */
+    FACT_OBSTACLE_EMPTY,  /* no path at all */
+    FACT_OBSTACLE_CWD,    /* no working directory, for a relative path */
+    FACT_OBSTACLE_LENGTH, /* more than FACTS_PATH_MAX */
+    FACT_OBSTACLE_DEPTH,  /* more than FACTS_COMPONENTS_MAX */
+};
+
 struct fact_directory {
-    int error;               /* errno that ended the walk, or 0 */
+    int error; /* errno that ended the walk, or 0 */
+    enum fact_obstacle obstacle;
     char at[FACTS_PATH_MAX]; /* where, when error is set */
     bool missing;            /* the components end at the last that exists */
-    bool modes_mean_nothing; /* on a file system that makes them up */
+    bool some_unmapped;      /* this user namespace does not map every owner */
+    uint32_t unmapped_uid;   /* which stands for those */
     struct fact_component components[FACTS_COMPONENTS_MAX];
     size_t component_count;
     struct fact_file files[FACTS_FILES_MAX]; /* those that are not ours alone */
@@ -90,8 +103,9 @@ struct fact_sockets {
 };
 
 struct fact_lock {
-    bool held; /* by another open file description */
-    int error; /* errno when that is not known, or 0 */
+    bool held;        /* by another open file description */
+    bool not_regular; /* a pipe, a device: nothing that could be locked */
+    int error;        /* errno when that is not known, or 0 */
     char holder[32];
 };
 
@@ -171,7 +185,7 @@ void facts_free(struct posture_facts *facts);
 NONNULL void facts_collect(
     const struct posture_policy *policy, struct posture_facts *ret);
 
-/* Its parts, one file each. */
+/* Its parts, one file each; facts_files.h has what differs by system. */
 NONNULL void facts_environment(
     const struct posture_policy *policy, struct posture_facts *ret);
 NONNULL void facts_directory(const char *path, struct fact_directory *ret);

@@ -4,19 +4,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/own.h"
 #include "base/text.h"
+#include "posture/facts_files.h"
 
 /* A walk down a path, component by component, without following links but
  * those that it resolves itself and keeps as components. */
 struct walk {
     struct fact_directory *ret;
-    int fd;                    /* of the directory that was reached */
+    int fd; /* of the directory that was reached */
+    dev_t root_dev;
     char at[FACTS_PATH_MAX];   /* its path */
     char rest[FACTS_PATH_MAX]; /* what is still to come */
     char scratch[FACTS_PATH_MAX];
@@ -25,71 +27,76 @@ struct walk {
 
 enum { LINKS_MAX = 40 };
 
-/* statfs(2) magic of file systems whose modes are made up. */
-static bool modes_mean_nothing(int fd)
+/* The path of name in the directory that was reached; false if it was cut. */
+static bool path_of(const struct walk *w, const char *name, char *ret)
 {
-    struct statfs fs;
+    bool apart = w->at[0] != '\0' && w->at[1] != '\0' && name[0] != '\0';
 
-    if (fstatfs(fd, &fs) < 0)
-        return false;
-    switch ((unsigned long)fs.f_type & 0xffffffffUL) {
-    case 0xff534d42UL: /* CIFS */
-    case 0xfe534d42UL: /* SMB2 */
-    case 0x01021997UL: /* 9p */
-    case 0x00004d44UL: /* FAT */
-        return true;
-    default:
-        return false;
-    }
+    return text_format(
+        ret, FACTS_PATH_MAX, "%s%s%s", w->at, apart ? "/" : "", name);
 }
 
 static bool stop(struct walk *w, int error, const char *name)
 {
     w->ret->error = error;
-    (void)text_format(w->ret->at, sizeof(w->ret->at), "%s%s%s", w->at,
-        w->at[1] == '\0' || name[0] == '\0' ? "" : "/", name);
+    (void)path_of(w, name, w->ret->at);
     return false;
 }
 
-static bool keep_component(struct walk *w, int fd, const char *name)
+static bool stop_before(
+    struct walk *w, enum fact_obstacle obstacle, int error, const char *name)
+{
+    w->ret->obstacle = obstacle;
+    return stop(w, error, name);
+}
+
+/* fd is of the component if it is a directory. */
+static bool keep_component(
+    struct walk *w, int fd, const char *name, const struct stat *st)
 {
     struct fact_component *to = NULL;
-    struct stat st;
     struct statvfs vfs;
 
     if (w->ret->component_count == FACTS_COMPONENTS_MAX)
-        return stop(w, ELOOP, name);
-    if (fstat(fd, &st) < 0)
-        return stop(w, errno, name);
-    to = &w->ret->components[w->ret->component_count++];
-    (void)text_format(to->path, sizeof(to->path), "%s%s%s", w->at,
-        w->at[1] == '\0' || name[0] == '\0' ? "" : "/", name);
-    to->uid = st.st_uid;
-    to->mode = st.st_mode;
-    to->read_only = fstatvfs(fd, &vfs) == 0 && (vfs.f_flag & ST_RDONLY) != 0;
+        return stop_before(w, FACT_OBSTACLE_DEPTH, ENAMETOOLONG, name);
+    to = &w->ret->components[w->ret->component_count];
+    if (!path_of(w, name, to->path))
+        return stop_before(w, FACT_OBSTACLE_LENGTH, ENAMETOOLONG, name);
+    w->ret->component_count++;
+    to->uid = st->st_uid;
+    to->mode = st->st_mode;
+    if (S_ISDIR(st->st_mode)) {
+        to->on_root = st->st_dev == w->root_dev;
+        to->made_up = facts_made_up_modes(fd, to->path, st);
+        to->read_only =
+            fstatvfs(fd, &vfs) == 0 && (vfs.f_flag & ST_RDONLY) != 0;
+    }
     return true;
+}
+
+/* The directory is reached: the next name is looked for in it. */
+static void move_to(struct walk *w, int fd)
+{
+    if (w->fd >= 0)
+        (void)close(w->fd);
+    w->fd = fd;
+    memcpy(w->at, w->ret->components[w->ret->component_count - 1].path,
+        sizeof(w->at));
 }
 
 static bool go_to_root(struct walk *w)
 {
-    if (w->fd >= 0)
-        (void)close(w->fd);
+    struct stat st;
+    CLOSES int fd = -1;
+    int error = facts_look(AT_FDCWD, "/", &st, &fd);
+
     (void)text_format(w->at, sizeof(w->at), "/");
-    w->fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return w->fd >= 0 ? keep_component(w, w->fd, "") : stop(w, errno, "");
-}
-
-/* Take the next name off the rest; false at the end. */
-static bool take_name(struct walk *w, char ret[NAME_MAX + 1])
-{
-    size_t start = strspn(w->rest, "/");
-    size_t len = strcspn(w->rest + start, "/");
-
-    if (len == 0 || len > NAME_MAX)
+    if (error != 0)
+        return stop(w, error, "");
+    w->root_dev = st.st_dev;
+    if (!keep_component(w, fd, "", &st))
         return false;
-    memcpy(ret, w->rest + start, len);
-    ret[len] = '\0';
-    memmove(w->rest, w->rest + start + len, strlen(w->rest + start + len) + 1);
+    move_to(w, take_fd(&fd));
     return true;
 }
 
@@ -98,11 +105,27 @@ static bool is_last(const struct walk *w)
     return w->rest[strspn(w->rest, "/")] == '\0';
 }
 
+/* Take the next name off the rest, which has one. */
+static bool take_name(struct walk *w, char ret[NAME_MAX + 1])
+{
+    char *name = w->rest + strspn(w->rest, "/");
+    size_t len = strcspn(name, "/");
+
+    if (len > NAME_MAX) {
+        name[len] = '\0';
+        return stop(w, ENAMETOOLONG, name);
+    }
+    memcpy(ret, name, len);
+    ret[len] = '\0';
+    memmove(w->rest, name + len, strlen(name + len) + 1);
+    return true;
+}
+
 /* The link's target takes its place in front of the rest. */
-static bool resolve(struct walk *w, int fd, const char *name)
+static bool resolve(struct walk *w, const char *name)
 {
     struct text joined = text_over(w->scratch, sizeof(w->scratch));
-    ssize_t len = readlinkat(fd, "", w->scratch, sizeof(w->scratch) - 1);
+    ssize_t len = readlinkat(w->fd, name, w->scratch, sizeof(w->scratch) - 1);
 
     if (len < 0)
         return stop(w, errno, name);
@@ -112,37 +135,34 @@ static bool resolve(struct walk *w, int fd, const char *name)
     text_add_char(&joined, '/');
     text_add_str(&joined, w->rest);
     if (joined.cut)
-        return stop(w, ENAMETOOLONG, name);
+        return stop_before(w, FACT_OBSTACLE_LENGTH, ENAMETOOLONG, name);
     memcpy(w->rest, w->scratch, joined.len + 1);
     return w->rest[0] != '/' || go_to_root(w);
 }
 
+/* True: go on.  A link or a file at the very end is kept for the judge. */
 static bool enter_name(struct walk *w, const char *name)
 {
     struct stat st;
-    struct text at = text_over(w->scratch, sizeof(w->scratch));
-    CLOSES int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    CLOSES int fd = -1;
+    int error = facts_look(w->fd, name, &st, &fd);
 
-    if (fd < 0 && errno == ENOENT) {
+    if (error == ENOENT) {
         w->ret->missing = true;
         return false;
     }
-    if (fd < 0)
-        return stop(w, errno, name);
-    if (!keep_component(w, fd, name))
+    if (error == 0 && !is_last(w) && !S_ISDIR(st.st_mode) &&
+        !S_ISLNK(st.st_mode))
+        error = ENOTDIR;
+    if (error != 0)
+        return stop(w, error, name);
+    if (!keep_component(w, fd, name, &st))
         return false;
-    if (fstat(fd, &st) < 0)
-        return stop(w, errno, name);
     if (S_ISLNK(st.st_mode))
-        return !is_last(w) && resolve(w, fd, name);
+        return !is_last(w) && resolve(w, name);
     if (!S_ISDIR(st.st_mode))
-        return stop(w, ENOTDIR, name);
-    text_addf(&at, "%s%s%s", w->at, w->at[1] == '\0' ? "" : "/", name);
-    if (at.cut)
-        return stop(w, ENAMETOOLONG, name);
-    memcpy(w->at, w->scratch, at.len + 1);
-    (void)close(w->fd);
-    w->fd = take_fd(&fd);
+        return false;
+    move_to(w, take_fd(&fd));
     return true;
 }
 
@@ -163,11 +183,23 @@ static void keep_file(struct fact_directory *ret, const char *name,
     to->mode = st->st_mode;
 }
 
+/* 0 or an errno.  A file that went away meanwhile is no error. */
+static int look_at_file(int dir, const char *name, struct fact_directory *ret)
+{
+    struct stat st;
+
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return 0;
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? 0 : errno;
+    keep_file(ret, name, &st, geteuid());
+    return 0;
+}
+
 static void list_files(struct walk *w)
 {
     int fd = openat(w->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    uid_t euid = geteuid();
 
     if (dir == NULL) {
         w->ret->files_error = errno;
@@ -176,63 +208,89 @@ static void list_files(struct walk *w)
         return;
     }
     for (;;) {
-        struct stat st;
-        struct dirent *entry = readdir(dir); /* NOLINT: the stream is ours */
+        struct dirent *entry = NULL;
+        int error = 0;
 
+        errno = 0;            /* the end and a failure look the same else */
+        entry = readdir(dir); /* NOLINT: the stream is ours */
         if (entry == NULL)
             break;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-            keep_file(w->ret, entry->d_name, &st, euid);
+        error = look_at_file(fd, entry->d_name, w->ret);
+        if (error != 0)
+            w->ret->files_error = error;
     }
+    if (errno != 0)
+        w->ret->files_error = errno;
     (void)closedir(dir);
 }
 
+/* The whole path is what is to come. */
 static bool set_rest(struct walk *w, const char *path)
 {
-    if (path[0] == '/')
-        return text_format(w->rest, sizeof(w->rest), "%s", path);
-    return getcwd(w->at, sizeof(w->at)) != NULL &&
-           text_format(w->rest, sizeof(w->rest), "%s/%s", w->at, path);
+    bool relative = path[0] != '/';
+
+    if (path[0] == '\0')
+        return stop_before(w, FACT_OBSTACLE_EMPTY, ENOENT, "");
+    if (relative && getcwd(w->scratch, sizeof(w->scratch)) == NULL) {
+        return stop_before(w,
+            errno == ERANGE ? FACT_OBSTACLE_LENGTH : FACT_OBSTACLE_CWD, errno,
+            path);
+    }
+    if (!text_format(w->rest, sizeof(w->rest), "%s%s%s",
+            relative ? w->scratch : "", relative ? "/" : "", path))
+        return stop_before(w, FACT_OBSTACLE_LENGTH, ENAMETOOLONG, path);
+    return true;
+}
+
+/* What is missing will be made: its names must be possible ones. */
+static void check_names(struct walk *w)
+{
+    char name[NAME_MAX + 1];
+    bool possible = true;
+
+    while (possible && !is_last(w))
+        possible = take_name(w, name);
 }
 
 void facts_directory(const char *path, struct fact_directory *ret)
 {
     struct walk w = {.ret = ret, .fd = -1};
     char name[NAME_MAX + 1];
-    bool going = false;
+    bool going = set_rest(&w, path) && go_to_root(&w);
 
-    if (!set_rest(&w, path)) {
-        ret->error = ENAMETOOLONG;
-        return;
-    }
-    going = go_to_root(&w);
-    while (going && take_name(&w, name))
-        going = enter_name(&w, name);
-    if (going) {
-        ret->modes_mean_nothing = modes_mean_nothing(w.fd);
+    ret->some_unmapped = facts_unmapped_uid(&ret->unmapped_uid);
+    while (going && !is_last(&w))
+        going = take_name(&w, name) && enter_name(&w, name);
+    if (ret->missing)
+        check_names(&w);
+    if (going)
         list_files(&w);
-    }
     if (w.fd >= 0)
         (void)close(w.fd);
 }
 
 void facts_lock(const char *path, struct fact_lock *ret)
 {
-    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    CLOSES int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    /* O_NONBLOCK: a pipe without a writer would hold the boot for ever. */
+    CLOSES int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
     ssize_t len = 0;
 
     if (fd < 0) {
         ret->error = errno == ENOENT || errno == ENOTDIR ? 0 : errno;
         return;
     }
-    if (fcntl(fd, F_OFD_GETLK, &whole) < 0) {
+    if (fstat(fd, &st) < 0) {
         ret->error = errno;
         return;
     }
-    ret->held = whole.l_type != F_UNLCK;
+    ret->not_regular = !S_ISREG(st.st_mode);
+    if (ret->not_regular)
+        return;
+    ret->error = facts_lock_is_held(fd, &ret->held);
+    if (ret->error != 0)
+        return;
     len = read(fd, ret->holder, sizeof(ret->holder) - 1);
     if (len < 0)
         len = 0;

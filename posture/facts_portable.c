@@ -2,11 +2,15 @@
  * are then not applicable. */
 #include "posture/facts.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/own.h"
 #include "base/text.h"
+#include "posture/facts_files.h"
 
 static void name_system(char *ret, size_t cap)
 {
@@ -19,6 +23,53 @@ static void name_system(char *ret, size_t cap)
     }
     for (const char *p = name.sysname; *p != '\0'; p++)
         text_add_char(&t, *p >= 'A' && *p <= 'Z' ? (char)(*p | 0x20) : *p);
+}
+
+int facts_look(int dir, const char *name, struct stat *ret, int *ret_fd)
+{
+    CLOSES int fd = -1;
+
+    if (fstatat(dir, name, ret, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno;
+    if (!S_ISDIR(ret->st_mode))
+        return 0;
+    fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    /* Once more: what was opened is what is judged. */
+    if (fd < 0 || fstat(fd, ret) < 0)
+        return errno;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+/* POSIX has no way to ask. */
+const char *facts_made_up_modes(int fd, const char *path, const struct stat *st)
+{
+    (void)fd;
+    (void)path;
+    (void)st;
+    return NULL;
+}
+
+/* User namespaces are Linux's. */
+bool facts_unmapped_uid(uint32_t *ret)
+{
+    (void)ret;
+    return false;
+}
+
+int facts_lock_is_held(int fd, bool *ret)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fcntl(fd, F_GETLK, &whole) < 0)
+        return errno;
+    *ret = whole.l_type != F_UNLCK;
+    return 0;
+}
+
+const char *facts_error_text(int error)
+{
+    return strerror(error); /* NOLINT(concurrency-mt-unsafe) */
 }
 
 void facts_collect(
@@ -36,4 +87,6 @@ void facts_collect(
     };
     if (policy->cert_cache != NULL)
         facts_directory(policy->cert_cache, &ret->cert_cache);
+    if (policy->lock_path != NULL)
+        facts_lock(policy->lock_path, &ret->lock);
 }

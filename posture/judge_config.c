@@ -200,6 +200,25 @@ static bool is_asserted(const struct judgement *j)
     return j->policy->shared_backend || (value != NULL && is_flag_value(value));
 }
 
+static void lock_is_unknown(const struct judgement *j)
+{
+    bool readable = j->facts->lock.error == 0;
+
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_UNKNOWN,
+            .error_number = j->facts->lock.error,
+            .object = j->policy->lock_path,
+            .observed = readable ? "the lock is not a regular file"
+                                 : "the lock file could not be read",
+            .expected = "no other process holds the lock",
+            .reason = "whether another instance runs is not known",
+            .fix = readable ? "remove it when no instance runs"
+                            : "let this user read the lock file, or remove it "
+                              "when no instance runs",
+        });
+}
+
 void judge_single_instance(const struct judgement *j)
 {
     const struct posture_facts *facts = j->facts;
@@ -239,20 +258,10 @@ void judge_single_instance(const struct judgement *j)
                        "of its own",
             });
     }
-    if (facts->lock.error != 0) {
-        report_add(j->report, j->row,
-            &(struct report_draft){
-                .verdict = POSTURE_UNKNOWN,
-                .error_number = facts->lock.error,
-                .object = j->policy->lock_path,
-                .observed = "the lock file could not be read",
-                .expected = "no other process holds the lock",
-                .reason = "whether another instance runs is not known",
-                .fix = "let this user read the lock file, or remove it when no "
-                       "instance runs",
-            });
-    }
-    if (!scales && !facts->lock.held && facts->lock.error == 0) {
+    if (facts->lock.not_regular || facts->lock.error != 0)
+        lock_is_unknown(j);
+    if (!scales && !facts->lock.held && !facts->lock.not_regular &&
+        facts->lock.error == 0) {
         judge_pass(j, facts->scale_out == NULL
                           ? "no platform that scales out"
                           : "a single instance is asserted");

@@ -34,21 +34,33 @@ static void raise_descriptor_limit(void)
     IGNORE(setrlimit(RLIMIT_NOFILE, &limit) < 0, "the soft limit then stays");
 }
 
-/* The certificate directory and its lock; nothing serves TLS yet. */
-static int run_tls(const struct config *config)
+static int state_dir_failed(const struct config *config, int failed)
 {
-    char path[STARTUP_PATH_MAX];
+    const char *err = failed == -EBADF ? STATE_DIR_LOCK
+                          " is not a regular file of ours"
+                                       : strerrordesc_np(-failed);
+
+    LOG(LOG_ERROR, "autocert setup failed",
+        LOG_TEXT(LOG_PATH, config->text[CONFIG_CERT_CACHE]),
+        LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err));
+    return EXIT_RUNTIME;
+}
+
+/* The certificate directory and its lock; nothing serves TLS yet. */
+static int run_tls(const struct startup *startup)
+{
+    const struct config *config = startup->config;
     int lock = -1;
     int failed = state_dir_make(config->text[CONFIG_CERT_CACHE]);
 
-    if (failed == 0 && startup_lock_path(config, path, sizeof(path)))
-        failed = state_dir_lock(path, &lock);
-    if (failed != 0) {
-        LOG(LOG_ERROR, "autocert setup failed",
-            LOG_TEXT(LOG_PATH, config->text[CONFIG_CERT_CACHE]),
-            LOG_TEXT(LOG_ERR, strerrordesc_np(-failed)));
-        return EXIT_RUNTIME;
-    }
+    if (failed != 0)
+        return state_dir_failed(config, failed);
+    /* The check found nothing there; somebody else may have been faster. */
+    if (!startup_check_again(startup))
+        return EXIT_REFUSED;
+    failed = state_dir_lock(config->text[CONFIG_CERT_CACHE], &lock);
+    if (failed != 0)
+        return state_dir_failed(config, failed);
     LOG(LOG_ERROR, "refusing to start: TLS is not in this build",
         LOG_TEXT(LOG_FLAG, "--domain"),
         LOG_TEXT(LOG_FIX,
@@ -131,7 +143,7 @@ int main(int argc, char *argv[])
     if (!startup_check(&startup, POSTURE_PHASE_BOOT))
         return EXIT_REFUSED;
     if (!config.insecure)
-        return run_tls(&config);
+        return run_tls(&startup);
     raise_descriptor_limit();
     return run_plain(&startup);
 }

@@ -67,22 +67,21 @@ static const struct {
     {"seal", set_seal, false, true},
 };
 
+/* The command line has the last word over a policy file. */
 static int set_setting(struct options *o, size_t index, const char *value)
 {
     char buf[256];
     struct text why = text_over(buf, sizeof(buf));
 
+    o->settings.given &= ~(UINT64_C(1) << index);
     switch (settings_set(&o->settings, index, value, &why)) {
     case SETTINGS_OK:
         return 0;
-    case SETTINGS_TWICE:
-        /* The command line has the last word over a policy file. */
-        o->settings.given &= ~(UINT64_C(1) << index);
-        return set_setting(o, index, value);
     case SETTINGS_BAD_VALUE:
         (void)fprintf(stderr, "posture: --%s %s: %s; see posture --help\n",
             settings_name(index), value, why.ptr);
         return EXIT_USAGE;
+    case SETTINGS_TWICE:
     case SETTINGS_UNKNOWN:
     case SETTINGS_NO_MEMORY:
         break;

@@ -181,10 +181,11 @@ static int add_waiver(struct settings *s, const char *value, struct text *why)
         return -ENOMEM;
     failed = posture_policy_add_waiver(s->policy, id, day, reason + 1);
     free(id);
-    if (failed == -EINVAL)
+    if (failed == -EINVAL) {
         return refuse(why, "expected the id of a row that can be waived, a "
                            "date as YYYY-MM-DD and a reason of at least 10 "
                            "characters");
+    }
     return failed;
 }
 

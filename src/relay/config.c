@@ -256,6 +256,22 @@ static void check_cap(struct config *c)
     c->max_connections = (size_t)count;
 }
 
+/* An empty path would be the working directory, or none at all. */
+static void check_cert_cache(struct config *c)
+{
+    static const struct config_problem problem = {
+        .key = "--cert-cache",
+        .msg = "refusing to start: invalid --cert-cache",
+        .err = "--cert-cache is empty",
+        .expected = "a directory",
+        .fix = "give a directory, or drop --cert-cache for "
+               "$HOME/.pyrycode-relay/certs",
+    };
+
+    if (c->text[CONFIG_CERT_CACHE][0] == '\0')
+        add_problem(c, &problem, "\"\"");
+}
+
 static void check_listener(
     struct config *c, enum config_flag flag, const char *key)
 {
@@ -307,6 +323,7 @@ static void validate(struct config *c)
     } else if (c->text[CONFIG_DOMAIN][0] != '\0') {
         check_listener(c, CONFIG_HTTPS_LISTEN, "--https-listen");
         check_listener(c, CONFIG_HTTP_LISTEN, "--http-listen");
+        check_cert_cache(c);
     }
     check_metrics(c);
 }

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "relay/limits.h"
 #include "relay/log.h"
+#include "relay/state_dir.h"
 
 /* What the contract calls a failure of the first sentinels, and their errors'
  * texts; the others speak for themselves by their reason. */
@@ -47,7 +48,7 @@ static const struct {
 bool startup_lock_path(const struct config *config, char *ret, size_t cap)
 {
     return text_format(
-        ret, cap, "%s/instance.lock", config->text[CONFIG_CERT_CACHE]);
+        ret, cap, "%s/" STATE_DIR_LOCK, config->text[CONFIG_CERT_CACHE]);
 }
 
 /* ---- options to policy ---- */
@@ -138,7 +139,9 @@ static int add_mode(const struct config *config, struct posture_policy *policy)
             policy, "--insecure-listen", config->text[CONFIG_INSECURE_LISTEN]);
     }
     posture_policy_set_mode(policy, POSTURE_MODE_PUBLIC);
-    if (config->text[CONFIG_DOMAIN][0] == '\0') {
+    /* An empty path is a problem of the configuration, and said there. */
+    if (config->text[CONFIG_DOMAIN][0] == '\0' ||
+        config->text[CONFIG_CERT_CACHE][0] == '\0') {
         return posture_policy_set_single_instance(
             policy, CONFIG_SINGLE_INSTANCE, NULL);
     }
@@ -372,20 +375,41 @@ static bool act_on(const struct config *config,
     return posture_report_action(report) != POSTURE_ACTION_REFUSE;
 }
 
-bool startup_check(const struct startup *startup, enum posture_phase phase)
+/* NULL: out of memory, and that was logged. */
+static struct posture_report *examine(
+    const struct startup *startup, enum posture_phase phase)
 {
     struct posture_policy *policy = posture_policy_new();
     struct posture_report *report = NULL;
-    bool go_on = false;
 
-    if (policy != NULL && fill_policy(startup, policy) == 0 &&
-        posture_check(policy, phase, 0, &report) == 0) {
-        go_on = act_on(startup->config, report, phase);
-    } else {
+    if (policy == NULL || fill_policy(startup, policy) != 0 ||
+        posture_check(policy, phase, 0, &report) != 0) {
         log_write(LOG_ERROR,
             "refusing to start: out of memory in the posture check", NULL, 0);
     }
-    posture_report_free(report);
     posture_policy_free(policy);
+    return report;
+}
+
+bool startup_check(const struct startup *startup, enum posture_phase phase)
+{
+    struct posture_report *report = examine(startup, phase);
+    bool go_on = report != NULL && act_on(startup->config, report, phase);
+
+    posture_report_free(report);
+    return go_on;
+}
+
+bool startup_check_again(const struct startup *startup)
+{
+    struct posture_report *report = examine(startup, POSTURE_PHASE_BOOT);
+    bool go_on = report != NULL &&
+                 posture_report_action(report) != POSTURE_ACTION_REFUSE;
+
+    if (report != NULL && !go_on) {
+        log_findings(startup->config, report, POSTURE_ACTION_REFUSE);
+        log_summary(report);
+    }
+    posture_report_free(report);
     return go_on;
 }

@@ -22,6 +22,13 @@ struct startup {
 MUST_CHECK NONNULL bool startup_check(
     const struct startup *startup, enum posture_phase phase);
 
+/*
+ * Phase boot once more, after the certificate directory was made: what was
+ * missing then is judged now.  Only what refuses is logged; the first time
+ * said the rest.
+ */
+MUST_CHECK NONNULL bool startup_check_again(const struct startup *startup);
+
 enum { STARTUP_PATH_MAX = 2048 }; /* bytes of a path that we put together */
 
 /* Where the lock of a running instance is, next to its certificates; false if

@@ -1,16 +1,20 @@
 """The check against real kernel state: users, capabilities, directories,
 descriptors, as root.  After every refusal nothing listens."""
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
+import threading
+import time
 
 import pytest
-from conftest import POSTURE_BIN, RELAY_BIN, Relay, clean_environment, free_port, parse_line, run_relay
+from conftest import PATIENCE, POSTURE_BIN, RELAY_BIN, Relay, clean_environment, free_port, parse_line, run_relay
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users and capabilities are changed")
 
@@ -126,14 +130,14 @@ def test_root_of_a_user_namespace_is_named_as_such(home):
 
 # ---- the certificate cache
 
-def cache_case(home, change):
+def cache_case(home, change, prefix=NO_CAPS):
     cache = home / "state" / "cache"
     cache.mkdir(parents=True)
     for p in (home / "state", cache):
         p.chmod(0o700)
         os.chown(p, UID, UID)
     where = change(cache) or cache
-    return relay_in(home, "--cert-cache", str(where), prefix=NO_CAPS), where
+    return relay_in(home, "--cert-cache", str(where), prefix=prefix), where
 
 
 def chmod_0750(cache):
@@ -201,11 +205,31 @@ def test_a_cache_directory_widened_by_an_acl_is_refused(home):
     assert_refused(r, failed, "cert-cache", "mode 0750")
 
 
-@pytest.mark.parametrize("change", [chmod_0750, somebody_elses, readable_key])
+def foreign_link_above(cache):
+    link = cache.parent / "link"
+    link.symlink_to(cache.parent)
+    os.chown(link, 1234, 1234, follow_symlinks=False)
+    return link / "cache"
+
+
+# The same tree without the files that mark a container.
+BARE = ["unshare", "-m", "sh", "-c", """set -e
+mount -t tmpfs -o mode=0755 none /mnt
+for d in bin dev etc lib lib64 proc sbin sys tmp usr var; do
+    test -d /$d || continue
+    mkdir /mnt/$d
+    mount --rbind /$d /mnt/$d
+done
+exec chroot /mnt "$@" """, "-"]
+
+
+@pytest.mark.parametrize("change", [chmod_0750, somebody_elses, readable_key, foreign_key, foreign_link_above])
 def test_the_fix_pasted_into_a_shell_fixes_it(home, change):
-    (_, failed), where = cache_case(home, change)
+    if subprocess.run([*BARE, "true"], capture_output=True).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    (_, failed), where = cache_case(home, change, prefix=[*BARE, *NO_CAPS])
     subprocess.run(failed["cert-cache"]["fix"], shell=True, check=True)
-    _, failed = relay_in(home, "--cert-cache", str(where), prefix=NO_CAPS)
+    _, failed = relay_in(home, "--cert-cache", str(where), prefix=[*BARE, *NO_CAPS])
     assert "cert-cache" not in failed
 
 
@@ -221,6 +245,238 @@ def test_a_sticky_parent_is_accepted(home):
 
     (_, failed), _ = cache_case(home, sticky)
     assert failed == {}
+
+
+def findings_of(home, where, *args, **options):
+    """What the posture command says of a cache directory, in its order."""
+    r = subprocess.run([*NO_CAPS, str(home / "posture"), "check", "--format=json", "--cert-cache", str(where), *args],
+                       capture_output=True, text=True, timeout=15,
+                       env=clean_environment(**options.pop("env", {})), **options)
+    return [f for f in json.loads(r.stdout)["findings"] if f["id"] == "cert-cache"]
+
+
+def test_everything_about_a_directory_is_said_in_one_boot(home):
+    cache = home / "state" / "cache"
+    cache.mkdir(parents=True)
+    (cache / "key").write_text("secret")
+    os.chown(cache.parent, 1234, 1234)
+    for p in (cache.parent, cache):
+        p.chmod(0o777)
+    (cache / "key").chmod(0o644)
+    observed = [f["observed"] for f in findings_of(home, cache)]
+    assert observed == [f"{cache.parent}: mode 0777, owner 1234"] * 2 + [f"{cache}: mode 0777, owner 0"] * 2 \
+        + [f"{cache}/key: mode 0644, owner 0"]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o2775])
+def test_the_fix_for_a_volume_of_kubernetes_can_pass(home, mode):
+    """An emptyDir, and a volume with an fsGroup, as the kubelet makes them."""
+    volume = home / "volume"
+    volume.mkdir()
+    os.chown(volume, 0, UID)
+    volume.chmod(mode)
+    env = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    for where in (volume, volume / "certs"):
+        found = findings_of(home, where, env=env)
+        assert {f["verdict"] for f in found} == {"fail"}
+        assert all("initContainer" in f["fix"] for f in found), found
+    command = found[0]["fix"].split("that runs: ")[1].split(";")[0].replace("MOUNT", str(volume))
+    subprocess.run(command, shell=True, check=True)
+    assert [f["verdict"] for f in findings_of(home, volume / "certs", env=env)] == ["pass"]
+
+
+def test_an_owner_that_is_not_mapped_is_named_as_such(home):
+    prefix = [*NO_CAPS, "unshare", "--user", "--map-root-user"]
+    if subprocess.run([*prefix, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no user namespaces here")
+    r = subprocess.run([*prefix, str(home / "posture"), "check", "--format=json", "--cert-cache", str(home / "c")],
+                       capture_output=True, text=True, timeout=15, env=clean_environment())
+    above = [f for f in json.loads(r.stdout)["findings"] if f.get("object") == "/"]
+    assert [f["reason"] for f in above] == ["its owner is not mapped into this user namespace"]
+    assert "chown" not in above[0]["fix"]
+
+
+def test_an_unknown_cache_directory_warns_in_public_mode(home):
+    (home / "locked").mkdir(mode=0o700)
+    r, failed = relay_in(home, "--cert-cache", str(home / "locked" / "c"), prefix=NO_CAPS)
+    assert failed == {} and r.returncode == 1
+    warned = [f for f in map(parse_line, r.stderr.splitlines()) if f.get("check") == "cert-cache"]
+    assert [(f["level"], f["verdict"]) for f in warned] == [("WARN", "unknown")]
+    r, failed = relay_in(home, "--cert-cache", str(home / "locked" / "c"), prefix=NO_CAPS, env=PRODUCTION)
+    assert_refused(r, failed, "cert-cache", "Permission denied")
+
+
+@pytest.mark.parametrize("below, verdict, reason, observed", [
+    ("x" * 300 + "/y", "fail", "a name in the path is longer than a name can be", "File name too long"),
+    ("./" * 80 + "c", "unknown", "the path has more components than are examined", "more than 64 components"),
+    (("x" * 200 + "/") * 6, "unknown", "the path is longer than is examined", "more than 1023 bytes"),
+    ("posture", "fail", "it is not a directory", "mode 0666"),
+])
+def test_a_path_that_cannot_be_walked_says_why(home, below, verdict, reason, observed):
+    (home / "posture").chmod(0o777)
+    file = home / "file"
+    shutil.copy2(home / "posture", file)
+    file.chmod(0o666)
+    found = findings_of(home, f"{home}/{below}" if below != "posture" else file, "--production")
+    assert [(f["verdict"], f["action"], f["reason"]) for f in found] == [(verdict, "refuse", reason)]
+    assert observed in found[0]["observed"] and str(home) in found[0]["object"]
+
+
+def test_an_empty_cache_directory_is_a_problem_of_the_configuration(home):
+    r, failed = relay_in(home, "--cert-cache=", prefix=NO_CAPS)
+    assert_refused(r, failed, "config")
+    assert failed["config"]["flag"] == "--cert-cache" and set(failed) == {"config"}
+
+
+def test_a_link_on_the_way_is_judged_by_its_owner(home):
+    os.symlink(home, home / "link")
+    assert [f["verdict"] for f in findings_of(home, home / "link" / "c")] == ["pass"]
+    os.chown(home / "link", 1234, 1234, follow_symlinks=False)
+    [found] = findings_of(home, home / "link" / "c")
+    assert found["verdict"] == "fail" and found["reason"] == "a link above the directory belongs to somebody else"
+
+
+def test_what_was_accepted_above_is_named(home):
+    parent = home / "sticky"
+    parent.mkdir()
+    parent.chmod(0o1777)
+    os.chown(parent, 0, 0)
+    assert findings_of(home, parent / "c")[0]["observed"].startswith("missing;")
+    assert f"; accepted above: {parent} (sticky)" in findings_of(home, parent / "c")[0]["observed"]
+
+
+def test_a_read_only_mount_above_is_accepted(home):
+    parent = home / "open"
+    (parent / "c").mkdir(parents=True)
+    parent.chmod(0o777)
+    (parent / "c").chmod(0o700)
+    os.chown(parent / "c", UID, UID)
+    assert [f["verdict"] for f in findings_of(home, parent / "c")] == ["fail"]
+    mount = f"mount --bind {parent} {parent} && mount -o remount,bind,ro {parent}"
+    if subprocess.run(["unshare", "-m", "sh", "-c", mount], capture_output=True).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    r = subprocess.run(["unshare", "-m", "sh", "-c", mount + ' && exec "$@"', "-", *NO_CAPS, str(home / "posture"),
+                        "check", "--format=json", "--cert-cache", str(parent / "c")],
+                       capture_output=True, text=True, timeout=15, env=clean_environment())
+    [found] = [f for f in json.loads(r.stdout)["findings"] if f["id"] == "cert-cache"]
+    assert found["verdict"] == "pass"
+    assert f"{parent} (read-only mount)" in found["observed"]
+
+
+class Fuse:
+    """A FUSE file system of one empty directory of uid 65532, mode 0700."""
+
+    ENOENT, ENOSYS = 2, 38
+
+    def __init__(self, where, options=""):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.where = str(where).encode()
+        self.fd = os.open("/dev/fuse", os.O_RDWR)
+        data = f"fd={self.fd},rootmode=40000,user_id=0,group_id=0,allow_other{options}"
+        if self.libc.mount(b"test", self.where, b"fuse", 0, data.encode()) != 0:
+            os.close(self.fd)
+            raise OSError(ctypes.get_errno(), "mount")
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def answer(self, opcode):
+        """The body of an answer by linux/fuse.h, or an errno."""
+        attributes = struct.pack("=6Q10I", 1, 0, 0, 0, 0, 0, 0, 0, 0, 0o40700, 2, UID, UID, 0, 4096, 0)
+        bodies = {
+            3: struct.pack("=QII", 0, 0, 0) + attributes,  # GETATTR
+            17: struct.pack("=5Q10I", 0, 0, 0, 0, 0, 512, 255, 512, 0, 0, 0, 0, 0, 0, 0),  # STATFS
+            26: struct.pack("=4I2H2I2H8I", 7, 31, 4096, 0, 16, 12, 4096, 1, 1, 0, *[0] * 8),  # INIT
+            27: struct.pack("=QII", 1, 0, 0),  # OPENDIR
+            28: b"", 29: b"",  # READDIR, RELEASEDIR
+        }
+        return bodies.get(opcode, self.ENOENT if opcode == 1 else self.ENOSYS)
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                _, opcode, unique = struct.unpack_from("=IIQ", os.read(self.fd, 1 << 17))
+                if opcode in (2, 36, 42):  # FORGET, INTERRUPT, BATCH_FORGET have no answer
+                    continue
+                body = self.answer(opcode)
+                error, body = (-body, b"") if isinstance(body, int) else (0, body)
+                os.write(self.fd, struct.pack("=IiQ", 16 + len(body), error, unique) + body)
+
+    def close(self):
+        self.libc.umount2(self.where, 2)
+        os.close(self.fd)
+
+
+@pytest.mark.parametrize("options, verdict", [("", "unknown"), (",default_permissions", "pass")])
+def test_modes_of_fuse_count_where_the_kernel_looks_at_them(home, options, verdict):
+    where = home / "fuse"
+    where.mkdir()
+    try:
+        fuse = Fuse(where, options)
+    except OSError:
+        pytest.skip("no FUSE here")
+    try:
+        assert [f["verdict"] for f in findings_of(home, where)] == [verdict]
+        made = findings_of(home, where / "certs")
+    finally:
+        fuse.close()
+    assert [f["verdict"] for f in made] == [verdict], made
+    assert verdict == "pass" or "FUSE" in made[0]["observed"]
+
+
+def test_a_pipe_in_the_place_of_the_lock_does_not_hold_the_boot(home):
+    def pipe(cache):
+        os.mkfifo(cache / "instance.lock", 0o600)
+        os.chown(cache / "instance.lock", UID, UID)
+
+    (r, failed), _ = cache_case(home, pipe)
+    assert_refused(r, failed, "cert-cache", "instance.lock")
+    assert "the lock is not a regular file" in r.stderr
+
+
+@pytest.mark.parametrize("mask", [0o277, 0o777])
+def test_the_umask_does_not_lock_us_out(home, mask):
+    for _ in range(2):
+        r, failed = relay_in(home, "--cert-cache", str(home / "a" / "c"), prefix=NO_CAPS, umask=mask)
+        assert failed == {} and "TLS is not in this build" in r.stderr
+    assert (home / "a").stat().st_mode & 0o7777 == (home / "a" / "c").stat().st_mode & 0o7777 == 0o700
+
+
+def blocked_relay(home, where):
+    """A relay that has checked, and waits for a reader of its first warning
+    before it goes on: an inheritable capability warns in every mode."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"\n" * 4096)
+    os.set_blocking(writer, True)
+    process = subprocess.Popen([*AS_NOBODY, "--inh-caps=-all,+net_admin", str(home / "pyrycode-relay"), "--domain",
+                                "relay.example.com", "--metrics-listen=", "--cert-cache", str(where)],
+                               stderr=writer, env=clean_environment())
+    os.close(writer)
+    deadline = time.monotonic() + PATIENCE
+    while "pipe" not in pathlib.Path(f"/proc/{process.pid}/wchan").read_text():
+        assert process.poll() is None and time.monotonic() < deadline
+    return process, open(reader)
+
+
+def test_who_makes_the_directory_between_check_and_creation_is_refused(home):
+    home.chmod(0o755)
+    parent = home / "shared"
+    parent.mkdir()
+    parent.chmod(0o1777)
+    os.chown(parent, 0, 0)
+    process, log = blocked_relay(home, parent / "certs")
+    (parent / "certs").mkdir()
+    lock = parent / "certs" / "instance.lock"
+    lock.touch()
+    for path, mode in ((parent / "certs", 0o777), (lock, 0o666)):
+        os.chown(path, 1234, 1234)
+        path.chmod(mode)
+    with log:
+        text = log.read()
+    assert process.wait(15) == 2
+    assert "ErrCacheDirInsecure" in text and "owner 1234" in text
+    assert lock.read_text() == "", "nothing is written there"
 
 
 # ---- sockets
@@ -271,7 +527,6 @@ def test_the_bound_phase_looks_again(home):
         relay = Relay()
         popen = subprocess.Popen
         relay.process = popen(relay.command(), env=relay.env, stderr=subprocess.PIPE, text=True, pass_fds=[s.fileno()])
-        import threading
         relay.reader = threading.Thread(target=relay._read, daemon=True)
         relay.reader.start()
         relay.wait_until(relay._answers)

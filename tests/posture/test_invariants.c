@@ -316,12 +316,83 @@ static void theirs_no_listing(void)
 }
 static void no_modes(void)
 {
-    facts->cert_cache.modes_mean_nothing = true;
+    last()->made_up = "CIFS";
+}
+static void parent_no_modes(void)
+{
+    parent()->made_up = "9p";
+}
+static void dir_missing_no_modes(void)
+{
+    dir_missing();
+    parent_no_modes();
+    parent()->on_root = true;
+}
+static void open_root_no_modes(void)
+{
+    facts->cert_cache.components[0].mode = S_IFDIR | 0777;
+    no_modes();
+}
+/* The platform's choice, above all that the deployer has a say in. */
+static void root_no_modes(void)
+{
+    facts->cert_cache.components[0].made_up = "9p";
+    facts->cert_cache.components[0].on_root = true;
+}
+static void walk_obstacle(enum fact_obstacle obstacle, int error)
+{
+    facts->cert_cache.component_count = 3;
+    facts->cert_cache.obstacle = obstacle;
+    facts->cert_cache.error = error;
+    (void)strncpy(facts->cert_cache.at, "/var/cache/r", 13);
+}
+static void walk_empty(void)
+{
+    walk_obstacle(FACT_OBSTACLE_EMPTY, ENOENT);
+    facts->cert_cache.at[0] = '\0';
+}
+static void walk_no_cwd(void)
+{
+    walk_obstacle(FACT_OBSTACLE_CWD, ENOENT);
+}
+static void walk_long(void)
+{
+    walk_obstacle(FACT_OBSTACLE_LENGTH, ENAMETOOLONG);
+}
+static void walk_deep(void)
+{
+    walk_obstacle(FACT_OBSTACLE_DEPTH, ENAMETOOLONG);
+}
+static void walk_long_name(void)
+{
+    walk_obstacle(FACT_OBSTACLE_ERRNO, ENAMETOOLONG);
+}
+static void missing_and_long_name(void)
+{
+    dir_missing();
+    facts->cert_cache.error = ENAMETOOLONG;
+}
+static void dir_missing_sticky(void)
+{
+    dir_missing();
+    parent()->mode = S_IFDIR | 01777;
 }
 static void key_0640(void)
 {
     facts->cert_cache.files[0] =
         (struct fact_file){.name = "key", .uid = 65532, .mode = S_IFREG | 0640};
+    facts->cert_cache.file_count = 1;
+}
+static void key_theirs(void)
+{
+    facts->cert_cache.files[0] =
+        (struct fact_file){.name = "key", .uid = 0, .mode = S_IFREG | 0644};
+    facts->cert_cache.file_count = 1;
+}
+static void key_pipe(void)
+{
+    facts->cert_cache.files[0] =
+        (struct fact_file){.name = "key", .uid = 65532, .mode = S_IFIFO | 0600};
     facts->cert_cache.file_count = 1;
 }
 static void no_cache(void)
@@ -401,6 +472,10 @@ static void lock_held(void)
 static void lock_eacces(void)
 {
     facts->lock.error = EACCES;
+}
+static void lock_pipe(void)
+{
+    facts->lock.not_regular = true;
 }
 static void many_may_run(void)
 {
@@ -717,6 +792,20 @@ static const struct fixture {
     {"cert-cache", "cannot be listed", no_listing, POSTURE_UNKNOWN, "Permission denied", BOOT},
     {"cert-cache", "somebody else's, not listed", theirs_no_listing, POSTURE_FAIL, "owner 1000", BOOT},
     {"cert-cache", "made-up modes", no_modes, POSTURE_UNKNOWN, NULL, BOOT},
+    {"cert-cache", "made-up modes above", parent_no_modes, POSTURE_UNKNOWN, "/var/cache: on 9p", BOOT},
+    {"cert-cache", "made-up modes where it will be made", dir_missing_no_modes, POSTURE_UNKNOWN, "/var/cache: on 9p", BOOT},
+    {"cert-cache", "made-up modes below an open directory", open_root_no_modes, POSTURE_FAIL, "/: mode 0777", BOOT},
+    {"cert-cache", "made-up modes of the platform's root", root_no_modes, POSTURE_UNKNOWN, "/: on 9p", BOOT},
+    {"cert-cache", "missing in a sticky parent", dir_missing_sticky, POSTURE_PASS, "accepted above: /var/cache (sticky)", BOOT},
+    {"cert-cache", "read-only parent is said", parent_open_read_only, POSTURE_PASS, "accepted above: /var/cache (read-only mount)", BOOT},
+    {"cert-cache", "no path", walk_empty, POSTURE_FAIL, "no path", BOOT},
+    {"cert-cache", "no working directory", walk_no_cwd, POSTURE_UNKNOWN, "/var/cache/r: No such file", BOOT},
+    {"cert-cache", "long path", walk_long, POSTURE_UNKNOWN, "more than 1023 bytes", BOOT},
+    {"cert-cache", "deep path", walk_deep, POSTURE_UNKNOWN, "more than 64 components", BOOT},
+    {"cert-cache", "long name", walk_long_name, POSTURE_FAIL, "File name too long", BOOT},
+    {"cert-cache", "long name below what is missing", missing_and_long_name, POSTURE_FAIL, "File name too long", BOOT},
+    {"cert-cache", "somebody else's key", key_theirs, POSTURE_FAIL, "/var/cache/r/key: mode 0644, owner 0", BOOT},
+    {"cert-cache", "a pipe among the keys", key_pipe, POSTURE_FAIL, "/var/cache/r/key", BOOT},
     {"cert-cache", "readable key", key_0640, POSTURE_FAIL, "/var/cache/r/key: mode 0640", BOOT},
     {"plaintext-listener", "TLS only", nothing, POSTURE_PASS, NULL, BOOT},
     {"plaintext-listener", "plain", plaintext, POSTURE_FAIL, "--insecure-listen=0.0.0.0:80", BOOT},
@@ -738,6 +827,7 @@ static const struct fixture {
     {"single-instance", "fly, shared backend", on_fly_shared, POSTURE_PASS, NULL, BOOT},
     {"single-instance", "lock held", lock_held, POSTURE_FAIL, "held by process", BOOT},
     {"single-instance", "lock unreadable", lock_eacces, POSTURE_UNKNOWN, NULL, BOOT},
+    {"single-instance", "lock is a pipe", lock_pipe, POSTURE_UNKNOWN, "not a regular file", BOOT},
     {"single-instance", "not asked for", many_may_run, POSTURE_NOT_APPLICABLE, NULL, BOOT},
     {"no-way-back", "set", nothing, POSTURE_PASS, "no_new_privs set", BOOT},
     {"no-way-back", "set, full bounding set", nnp_alone, POSTURE_PASS, "CAP_SYS_ADMIN", BOOT},
@@ -815,6 +905,35 @@ static const struct posture_finding *find(const char *id)
     return worst;
 }
 
+/* Fixtures that never refuse, in production either. */
+static void (*const harmless[])(void) = {cap_inheritable, root_no_modes};
+
+static bool is_core(const char *id)
+{
+    for (size_t i = 0; i < 7; i++) {
+        if (strcmp(posture_invariant_at(i)->id, id) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What a fixture leads to in production: a core row refuses also what it could
+ * not find out, the others warn of that. */
+static bool action_is_right(const struct fixture *f, enum posture_action action)
+{
+    if (f->want != POSTURE_FAIL && f->want != POSTURE_UNKNOWN)
+        return action == POSTURE_ACTION_NONE;
+    for (size_t i = 0; i < ARRAY_LEN(harmless); i++) {
+        if (f->change == harmless[i])
+            return action == POSTURE_ACTION_WARN;
+    }
+    if (is_core(f->id))
+        return action == POSTURE_ACTION_REFUSE;
+    if (f->want == POSTURE_UNKNOWN)
+        return action == POSTURE_ACTION_WARN;
+    return action != POSTURE_ACTION_NONE;
+}
+
 static void check_fixture(const struct fixture *f)
 {
     const struct posture_finding *found = NULL;
@@ -828,6 +947,8 @@ static void check_fixture(const struct fixture *f)
     if (found->verdict != f->want)
         fail_msg("%s: %s: %s, observed %s", f->id, f->name,
             posture_verdict_name(found->verdict), found->observed);
+    if (!action_is_right(f, found->action))
+        fail_msg("%s: %s: action %d", f->id, f->name, (int)found->action);
     for (size_t i = 0; i < posture_report_count(report); i++) {
         const struct posture_finding *each = posture_report_finding(report, i);
 
@@ -938,6 +1059,14 @@ static void modes(void **state)
                      POSTURE_ACTION_REFUSE}},
         {caps_unknown,
             {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {no_listing,
+            {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {no_modes,
+            {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
+        {root_no_modes,
+            {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_WARN}},
+        {lock_pipe,
+            {POSTURE_ACTION_WARN, POSTURE_ACTION_WARN, POSTURE_ACTION_REFUSE}},
         {nothing,
             {POSTURE_ACTION_NONE, POSTURE_ACTION_NONE, POSTURE_ACTION_NONE}},
     };
@@ -1007,6 +1136,121 @@ static void fixes_are_shell_pasteable(void **state)
         find("cert-cache")->fix, "chmod 0700 '/var/cache/it'\\''s'");
 }
 
+/* The n-th finding of cert-cache that asks for something. */
+static const struct posture_finding *nth(size_t n)
+{
+    for (size_t i = 0; i < posture_report_count(report); i++) {
+        const struct posture_finding *f = posture_report_finding(report, i);
+
+        if (strcmp(f->id, "cert-cache") != 0 ||
+            f->action == POSTURE_ACTION_NONE)
+            continue;
+        if (n == 0)
+            return f;
+        n--;
+    }
+    return NULL;
+}
+
+static void assert_nth(size_t n, const char *observed, const char *fix)
+{
+    const struct posture_finding *f = nth(n);
+
+    assert_non_null(f);
+    assert_non_null(strstr(f->observed, observed));
+    assert_string_equal(f->fix, fix);
+}
+
+static const char *row_fix(void)
+{
+    return posture_invariant_find("cert-cache")->fix[facts->platform];
+}
+
+static void everything_about_a_directory_in_one_boot(void **state)
+{
+    (void)state;
+    parent()->uid = 1000;
+    parent()->mode = S_IFDIR | 0777;
+    last()->uid = 1000;
+    last()->mode = S_IFDIR | 0777;
+    key_theirs();
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_nth(0, "/var/cache: mode 0777, owner 1000", row_fix());
+    assert_nth(1, "/var/cache: mode 0777", "chmod go-w '/var/cache'");
+    assert_nth(2, "/var/cache/r: mode 0777, owner 1000",
+        "chown 65532:65532 '/var/cache/r'");
+    assert_nth(3, "/var/cache/r: mode 0777", "chmod 0700 '/var/cache/r'");
+    assert_nth(4, "/var/cache/r/key: mode 0644, owner 0",
+        "chown 65532 '/var/cache/r/key' && chmod 0600 '/var/cache/r/key'");
+    assert_null(nth(5));
+}
+
+/* What is not ours only root can change, and nobody is root in there. */
+static void a_container_gets_no_command_for_root(void **state)
+{
+    (void)state;
+    for (int p = 0; p < POSTURE_PLATFORM_COUNT; p++) {
+        bool has_root =
+            p == POSTURE_PLATFORM_BARE || p == POSTURE_PLATFORM_SYSTEMD;
+
+        facts->platform = (enum posture_platform)p;
+        last()->uid = 0;
+        last()->mode = S_IFDIR | 0777;
+        judge(POSTURE_PHASE_BOOT, 0);
+        assert_nth(0, "owner 0",
+            has_root ? "chown 65532:65532 '/var/cache/r'" : row_fix());
+        assert_nth(
+            1, "mode 0777", has_root ? "chmod 0700 '/var/cache/r'" : row_fix());
+        last()->uid = 65532;
+        judge(POSTURE_PHASE_BOOT, 0);
+        assert_nth(0, "mode 0777", "chmod 0700 '/var/cache/r'");
+    }
+}
+
+static void no_fix_does_harm(void **state)
+{
+    (void)state;
+    /* A link's owner, and not that of what it leads to. */
+    parent()->uid = 1000;
+    parent()->mode = S_IFLNK | 0777;
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_nth(0, "/var/cache", "chown -h root '/var/cache'");
+    /* Somebody's home stays theirs. */
+    parent()->mode = S_IFDIR | 0755;
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_nth(0, "owner 1000", row_fix());
+    /* A directory of the system is not taken over. */
+    facts->cert_cache.component_count = 3;
+    parent()->uid = 0;
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_nth(0, "/var/cache: mode 0755, owner 0", row_fix());
+    assert_nth(1, "/var/cache: mode 0755", row_fix());
+    /* By root neither. */
+    facts->euid = 0;
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_nth(0, "/var/cache: mode 0755", row_fix());
+    facts->cert_cache.component_count = 1;
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_nth(0, "/: mode 0755, owner 0", row_fix());
+    assert_null(nth(1));
+}
+
+static void an_owner_that_is_not_mapped_is_named_as_such(void **state)
+{
+    (void)state;
+    facts->cert_cache.components[0].uid = 65534;
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_string_equal(
+        nth(0)->reason, "a directory above belongs to somebody else");
+    facts->cert_cache.some_unmapped = true;
+    facts->cert_cache.unmapped_uid = 65534;
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_string_equal(
+        nth(0)->reason, "its owner is not mapped into this user namespace");
+    assert_null(strstr(nth(0)->fix, "chown"));
+    assert_null(nth(1));
+}
+
 static void another_system_gets_one_notice(void **state)
 {
     (void)state;
@@ -1065,5 +1309,9 @@ RUN_TESTS("invariants", CASE(every_fixture), CASE(no_row_is_without_fixtures),
     CASE(every_row_of_the_phase_runs), CASE(the_catalogue_is_complete),
     CASE(modes), CASE(a_malformed_mode_never_weakens),
     CASE(all_failures_or_the_first), CASE(the_fix_is_the_platforms),
-    CASE(fixes_are_shell_pasteable), CASE(another_system_gets_one_notice),
-    CASE(rendering_escapes), CASE(the_real_process));
+    CASE(fixes_are_shell_pasteable),
+    CASE(everything_about_a_directory_in_one_boot),
+    CASE(a_container_gets_no_command_for_root), CASE(no_fix_does_harm),
+    CASE(an_owner_that_is_not_mapped_is_named_as_such),
+    CASE(another_system_gets_one_notice), CASE(rendering_escapes),
+    CASE(the_real_process));

@@ -1,6 +1,7 @@
 #include "posture/capability.h"
 #include "posture/civil_date.h"
 #include "posture/group_file.h"
+#include "posture/mountinfo.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
 
@@ -142,7 +143,34 @@ static void dates(void **state)
         assert_false(civil_date_parse(bad[i], &days));
 }
 
+static void lines_of_mountinfo(void **state)
+{
+    static const char fuse[] =
+        "36 35 0:41 / /mnt/a\\040- rw,noatime shared:1 - fuse.x src "
+        "rw,user_id=0,default_permissions,allow_other\n";
+    const struct span line = span_str(fuse);
+
+    (void)state;
+    assert_true(mountinfo_is_of(line, "0:41"));
+    assert_false(mountinfo_is_of(line, "0:4"));
+    assert_false(mountinfo_is_of(LIT(""), "0:41"));
+    assert_false(mountinfo_is_of(LIT("36 35"), "0:41"));
+    assert_true(mountinfo_has_option(line, "default_permissions"));
+    assert_true(mountinfo_has_option(line, "user_id"));
+    assert_true(mountinfo_has_option(line, "allow_other"));
+    assert_false(mountinfo_has_option(line, "default"));
+    assert_false(mountinfo_has_option(line, "noatime"));
+    /* No optional field, no options of the file system, no dash. */
+    assert_true(
+        mountinfo_has_option(LIT("1 2 0:3 / / rw - virtiofs x rw,dax"), "dax"));
+    assert_false(
+        mountinfo_has_option(LIT("1 2 0:3 / / rw,dax - virtiofs x"), "dax"));
+    assert_false(mountinfo_has_option(LIT("1 2 0:3 / / dax rw"), "dax"));
+    assert_false(mountinfo_has_option(LIT(""), "dax"));
+}
+
 RUN_TESTS("parsers", cmocka_unit_test(dates),
     cmocka_unit_test(privileged_groups), cmocka_unit_test(status_of_a_process),
     cmocka_unit_test(what_is_absent_or_malformed_is_not_known),
-    cmocka_unit_test(uid_maps), cmocka_unit_test(capabilities_have_names));
+    cmocka_unit_test(uid_maps), cmocka_unit_test(lines_of_mountinfo),
+    cmocka_unit_test(capabilities_have_names));

@@ -98,6 +98,19 @@ static void a_mode_is_needed(void **state)
     assert_false(config.insecure);
 }
 
+static void an_empty_cache_is_a_problem_where_it_is_used(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        PARSE("--domain=relay.example.com", "--cert-cache="), CONFIG_RUN);
+    assert_int_equal(config.problem_count, 1);
+    assert_true(has_problem("--cert-cache"));
+    assert_string_equal(config.problems[0].err, "--cert-cache is empty");
+    assert_int_equal(
+        PARSE("--insecure-listen=127.0.0.1:1", "--cert-cache="), CONFIG_RUN);
+    assert_int_equal(config.problem_count, 0);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -108,4 +121,5 @@ static int tear_down(void **state)
 
 #define CASE(f) cmocka_unit_test_teardown(f, tear_down)
 RUN_TESTS("config", CASE(go_style_flags), CASE(bad_usage_is_one_line),
-    CASE(every_problem_is_collected), CASE(a_mode_is_needed));
+    CASE(every_problem_is_collected), CASE(a_mode_is_needed),
+    CASE(an_empty_cache_is_a_problem_where_it_is_used));

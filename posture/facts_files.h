@@ -1,0 +1,34 @@
+/*
+ * facts_files: what every system tells of a file in its own way; once in
+ * facts_linux_files.c and once in facts_portable.c.  The rest is POSIX's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/attr.h"
+
+/*
+ * What name in dir is, a link itself and not what it leads to.  *ret_fd is a
+ * descriptor that the next step can start from if it is a directory; it may
+ * be -1 if it is none.  0 or an errno.
+ */
+NONNULL int facts_look(
+    int dir, const char *name, struct stat *ret, int *ret_fd);
+
+/* Why the modes of the directory mean nothing, in a few words; NULL: they mean
+ * what they say, as far as this system can tell. */
+NONNULL const char *facts_made_up_modes(
+    int fd, const char *path, const struct stat *st);
+
+/* The user id that stands for every owner that this user namespace does not
+ * map; false: it maps them all. */
+NONNULL bool facts_unmapped_uid(uint32_t *ret);
+
+/* Whether somebody else holds a lock on the file.  0 or an errno. */
+NONNULL int facts_lock_is_held(int fd, bool *ret);
+
+/* The text of an errno; the next call may overwrite it. */
+const char *facts_error_text(int error);

@@ -1,0 +1,147 @@
+#include "posture/facts_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/own.h"
+#include "base/text.h"
+#include "posture/mountinfo.h"
+#include "posture/uid_map.h"
+
+int facts_look(int dir, const char *name, struct stat *ret, int *ret_fd)
+{
+    /* O_PATH: a directory that may be entered and not read is no obstacle,
+     * and nothing happens to a device. */
+    CLOSES int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0 || fstat(fd, ret) < 0)
+        return errno;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+/* Does the kernel decide by the modes of this FUSE mount?  It does where
+ * default_permissions is set; elsewhere its daemon decides. */
+static bool fuse_modes_count(dev_t dev)
+{
+    char device[32];
+    size_t cap = 0;
+    ssize_t len = 0;
+    bool counts = false;
+    FREES char *line = NULL;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+
+    if (mounts == NULL)
+        return false;
+    (void)text_format(device, sizeof(device), "%u:%u", major(dev), minor(dev));
+    while (!counts && (len = getline(&line, &cap, mounts)) > 0) {
+        struct span mount = span_of(line, (size_t)len);
+
+        counts = mountinfo_is_of(mount, device) &&
+                 mountinfo_has_option(mount, "default_permissions");
+    }
+    (void)fclose(mounts);
+    return counts;
+}
+
+/* Magic of statfs(2), where modes come from mount options or from a server
+ * that decides otherwise. */
+static const struct {
+    unsigned long magic;
+    const char *name;
+} made_up[] = {
+    {0xff534d42UL, "CIFS"},
+    {0xfe534d42UL, "SMB2"},
+    {0x0000517bUL, "SMB"},
+    {0x01021997UL, "9p"},
+    {0x00004d44UL, "FAT"},
+    {0x2011bab0UL, "exFAT"},
+    {0x5346544eUL, "NTFS"},
+    {0x7366746eUL, "NTFS"},
+    {0x786f4256UL, "vboxsf"},
+    {0x7c7c6673UL, "Parallels shared folders"},
+    {0x5346414fUL, "AFS"},
+};
+
+enum { FUSE_MAGIC = 0x65735546 };
+
+/* What an NFSv4 access list allows need not show in the mode. */
+static const char *access_list(const char *path)
+{
+    if (lgetxattr(path, "system.nfs4_acl", NULL, 0) >= 0)
+        return "an NFSv4 access list";
+    if (errno == ENODATA || errno == ENOTSUP || errno == ENOSYS)
+        return NULL;
+    return "an access list that could not be read";
+}
+
+const char *facts_made_up_modes(int fd, const char *path, const struct stat *st)
+{
+    struct statfs fs;
+    unsigned long magic = 0;
+
+    if (fstatfs(fd, &fs) < 0)
+        return "a file system that does not say what it is";
+    magic = (unsigned long)fs.f_type & 0xffffffffUL;
+    for (size_t i = 0; i < ARRAY_LEN(made_up); i++) {
+        if (made_up[i].magic == magic)
+            return made_up[i].name;
+    }
+    if (magic == FUSE_MAGIC && !fuse_modes_count(st->st_dev))
+        return "FUSE or virtiofs without default_permissions";
+    return access_list(path);
+}
+
+/* A small file of /proc; the bytes of it that one read gives. */
+static struct span read_small(const char *path, char *buf, size_t cap)
+{
+    CLOSES int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, buf, cap);
+
+    return span_of(len < 0 ? NULL : buf, len < 0 ? 0 : (size_t)len);
+}
+
+bool facts_unmapped_uid(uint32_t *ret)
+{
+    char buf[128];
+    struct span text = read_small("/proc/self/uid_map", buf, sizeof(buf));
+    struct uid_map map;
+    uint64_t uid = 65534; /* the kernel's default */
+
+    if (text.ptr == NULL)
+        return false;
+    uid_map_parse(text, &map);
+    if (map.root == UID_MAP_REAL && map.count == UINT32_MAX)
+        return false;
+    text = read_small("/proc/sys/kernel/overflowuid", buf, sizeof(buf));
+    if (text.len > 0)
+        text.len--; /* the newline */
+    if (text.len > 0 && !num_parse_u64(text, UINT32_MAX, &uid))
+        return false;
+    *ret = (uint32_t)uid;
+    return true;
+}
+
+int facts_lock_is_held(int fd, bool *ret)
+{
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fcntl(fd, F_OFD_GETLK, &whole) < 0)
+        return errno;
+    *ret = whole.l_type != F_UNLCK;
+    return 0;
+}
+
+const char *facts_error_text(int error)
+{
+    const char *text = strerrordesc_np(error);
+
+    return text == NULL ? "unknown error" : text;
+}
