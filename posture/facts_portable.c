@@ -2,7 +2,7 @@
  * are then not applicable. */
 #include "posture/facts.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -31,9 +31,11 @@ void facts_collect(
         .known = true,
         .real = getuid(),
         .effective = geteuid(),
-        .saved = geteuid(),
-        .filesystem = geteuid(),
+        .saved_error = ENOSYS, /* POSIX has no call that tells it */
+        .filesystem_error = ENOSYS,
     };
     if (policy->cert_cache != NULL)
         facts_directory(policy->cert_cache, &ret->cert_cache);
+    if (policy->lock_path != NULL)
+        facts_lock(policy->lock_path, &ret->lock);
 }

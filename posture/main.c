@@ -1,4 +1,5 @@
 /* posture: the check as a command. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +27,8 @@ static const char help[] =
     "does\n"
     "    --cert-cache DIR             the directory of certificates and keys\n"
     "    --allow-capability NAME      beside those allowed so far\n"
-    "    --expect-listener HOST:PORT  a socket that may be held listening\n"
+    "    --expect-listener IP:PORT    a socket that may be held listening\n"
+    "    --allow-activation           sockets of sd_listen_fds(3) may be held\n"
     "    --phase=P        boot or bound (default boot)\n"
     "  list             the invariants\n"
     "  explain ID       one invariant: what, why, how to fix it\n"
@@ -94,10 +96,12 @@ static int allow_capability(struct options *o, const char *value)
 
 static int expect_listener(struct options *o, const char *value)
 {
-    return posture_policy_expect_listener(
-               o->policy, value, "--expect-listener") == 0
-               ? 0
-               : EXIT_INTERNAL;
+    int failed =
+        posture_policy_expect_listener(o->policy, value, "--expect-listener");
+
+    if (failed == -EINVAL)
+        return usage_error("not IP:PORT, [IP]:PORT or :PORT", value);
+    return failed == 0 ? 0 : EXIT_INTERNAL;
 }
 
 static const struct {
@@ -118,6 +122,10 @@ static int parse_one(struct options *o, int argc, char *argv[], int *at)
 
     if (strcmp(word, "--production") == 0) {
         posture_policy_set_mode(o->policy, POSTURE_MODE_PRODUCTION);
+        return 0;
+    }
+    if (strcmp(word, "--allow-activation") == 0) {
+        posture_policy_allow_activation(o->policy);
         return 0;
     }
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
