@@ -18,28 +18,31 @@ enum {
     FACTS_PATH_MAX = 1024,
     FACTS_COMPONENTS_MAX = 64,
     FACTS_FILES_MAX = 64,
-    FACTS_SOCKETS_MAX = 64,
+    FACTS_SOCKETS_MAX = 128,
 };
 
 struct fact_ids {
-    bool known;
-    int error; /* errno when not known */
+    bool known; /* the real and the effective one */
+    int error;  /* errno when not known */
     uint32_t real;
     uint32_t effective;
+    int saved_error; /* errno when that is not known, or 0 */
     uint32_t saved;
+    int filesystem_error; /* the same */
     uint32_t filesystem;
-    bool contradicted; /* /proc/self/status says otherwise */
+    bool contradicted; /* /proc/thread-self/status says otherwise */
 };
 
 /* Bits of linux/capability.h. */
 struct fact_capabilities {
-    bool known;
-    int error; /* errno when not known */
+    bool known; /* all but the ambient set */
+    int error;  /* errno when not known */
     uint64_t effective;
     uint64_t permitted;
     uint64_t inheritable;
+    int ambient_error; /* errno when that is not known, or 0 */
     uint64_t ambient;
-    bool contradicted; /* /proc/self/status says otherwise */
+    bool contradicted; /* /proc/thread-self/status says otherwise */
 };
 
 struct fact_user_namespace {
@@ -87,19 +90,27 @@ struct fact_directory {
     int files_error; /* errno of listing it, or 0 */
 };
 
-/* A listening stream, or a datagram socket bound to a port. */
+/* A socket that waits for whoever comes: a stream that listens, or a datagram
+ * socket that is bound and not connected. */
 struct fact_socket {
     struct sockaddr_storage addr;
     socklen_t addr_len;
+    uint64_t cookie; /* the same for each descriptor of a socket; 0: unknown */
     int fd;
+    int family;
     int type;
     int protocol;
+    int v6_only;    /* of a TCP socket: IPv4 does not reach it */
     bool activated; /* handed over by sd_listen_fds(3) to this very process */
 };
 
 struct fact_sockets {
-    struct fact_socket list[FACTS_SOCKETS_MAX];
+    struct fact_socket list[FACTS_SOCKETS_MAX]; /* each socket once */
     size_t count;
+    size_t left_out; /* found, and the list had no room */
+    int error;       /* errno of the first that could not be read, or 0 */
+    int error_fd;    /* its descriptor, or -1: the list of descriptors */
+    bool no_ipv6;    /* this process can make no IPv6 socket */
 };
 
 struct fact_lock {
@@ -160,6 +171,7 @@ struct posture_facts {
     bool linux_facts; /* false: the Linux-only facts were not read */
     char system[32];  /* lower case, when they were not */
     enum posture_platform platform;
+    int status_error; /* errno when /proc/thread-self/status was not read */
     const char *mode_value;      /* of the mode variable, or NULL */
     const char **variables;      /* values by the policy's variables, or NULL */
     const char *single_instance; /* value of the assertion, or NULL */
@@ -195,3 +207,7 @@ NONNULL void facts_sockets(struct fact_sockets *ret);
 struct proc_status;
 NONNULL void facts_process(
     const struct proc_status *status, struct fact_process *ret);
+
+/* Open what /proc has of that name about the calling thread; a descriptor, or
+ * -1 and errno.  In facts_linux.c. */
+MUST_CHECK NONNULL int facts_open_self(const char *name, int flags);

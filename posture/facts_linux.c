@@ -3,19 +3,46 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <sys/fsuid.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/own.h"
+#include "base/text.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
 
-/* Read a small file of /proc whole; the length, or -errno. */
-static ssize_t read_file(const char *path, char *buf, size_t cap)
+enum {
+    /* The largest: a status with 65536 groups (NGROUPS_MAX) of ten digits. */
+    PROC_FILE_MAX = 1 << 20,
+};
+
+#ifdef SYS_setfsuid32 /* of 32-bit systems, where the other has 16-bit ids */
+#define CALL_SETFSUID SYS_setfsuid32
+#else
+#define CALL_SETFSUID SYS_setfsuid
+#endif
+
+/* Ids, capabilities and the table of descriptors are a thread's own, and
+ * /proc/self is the first thread. */
+int facts_open_self(const char *name, int flags)
 {
-    CLOSES int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char path[64];
+    int fd = -1;
+
+    (void)text_format(path, sizeof(path), "/proc/thread-self/%s", name);
+    fd = open(path, flags | O_CLOEXEC);
+    if (fd >= 0 || errno != ENOENT || gettid() != getpid())
+        return fd;
+    (void)text_format(path, sizeof(path), "/proc/self/%s", name);
+    return open(path, flags | O_CLOEXEC);
+}
+
+/* Read such a file whole; the length, or -errno. */
+static ssize_t read_self(const char *name, char *buf, size_t cap)
+{
+    CLOSES int fd = facts_open_self(name, O_RDONLY);
     size_t len = 0;
 
     if (fd < 0)
@@ -28,17 +55,22 @@ static ssize_t read_file(const char *path, char *buf, size_t cap)
         if (got < 0)
             return -errno;
         if (got == 0)
-            break;
+            return (ssize_t)len;
         len += (size_t)got;
     }
-    return (ssize_t)len;
+    return -EFBIG; /* the rest is missing */
 }
 
 /* setfsuid(2) has no way to ask: an invalid id changes nothing and the old
- * one is returned. */
-static uint32_t filesystem_uid(void)
+ * one is returned.  The C library's wrapper hides a failure.  0 or errno. */
+static int filesystem_uid(uint32_t *ret)
 {
-    return (uint32_t)setfsuid((uid_t)-1);
+    long old = syscall(CALL_SETFSUID, (uid_t)-1);
+
+    if (old == -1)
+        return errno;
+    *ret = (uint32_t)old;
+    return 0;
 }
 
 static void collect_ids(const struct proc_status *status, struct fact_ids *ret)
@@ -56,27 +88,34 @@ static void collect_ids(const struct proc_status *status, struct fact_ids *ret)
         .real = real,
         .effective = effective,
         .saved = saved,
-        .filesystem = filesystem_uid(),
     };
+    ret->filesystem_error = filesystem_uid(&ret->filesystem);
+    if (ret->filesystem_error != 0 && status->uid_known) {
+        ret->filesystem = status->uid[PROC_STATUS_FILESYSTEM];
+        ret->filesystem_error = 0;
+    }
     ret->contradicted =
         status->uid_known &&
-        (status->uid[0] != ret->real || status->uid[1] != ret->effective ||
-            status->uid[2] != ret->saved || status->uid[3] != ret->filesystem);
+        (status->uid[PROC_STATUS_REAL] != ret->real ||
+            status->uid[PROC_STATUS_EFFECTIVE] != ret->effective ||
+            status->uid[PROC_STATUS_SAVED] != ret->saved ||
+            (ret->filesystem_error == 0 &&
+                status->uid[PROC_STATUS_FILESYSTEM] != ret->filesystem));
 }
 
-static uint64_t ambient_set(void)
+/* 0 or errno.  EINVAL is the end: past the last capability of this kernel, or
+ * at once where it has no ambient set. */
+static int ambient_set(uint64_t *ret)
 {
-    uint64_t set = 0;
-
     for (unsigned long bit = 0; bit < 64; bit++) {
         int held = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, bit, 0, 0);
 
         if (held < 0)
-            break; /* past the last capability of this kernel */
+            return errno == EINVAL ? 0 : errno;
         if (held == 1)
-            set |= UINT64_C(1) << bit;
+            *ret |= UINT64_C(1) << bit;
     }
-    return set;
+    return 0;
 }
 
 static bool differs(
@@ -103,28 +142,37 @@ static void collect_capabilities(
         .permitted = data[0].permitted | (uint64_t)data[1].permitted << 32,
         .inheritable = data[0].inheritable | (uint64_t)data[1].inheritable
                                                  << 32,
-        .ambient = ambient_set(),
     };
+    ret->ambient_error = ambient_set(&ret->ambient);
+    if (ret->ambient_error != 0 && status->cap_known[PROC_STATUS_CAP_AMBIENT]) {
+        ret->ambient = status->cap[PROC_STATUS_CAP_AMBIENT];
+        ret->ambient_error = 0;
+    }
     ret->contradicted =
         differs(status, PROC_STATUS_CAP_EFFECTIVE, ret->effective) ||
         differs(status, PROC_STATUS_CAP_PERMITTED, ret->permitted) ||
         differs(status, PROC_STATUS_CAP_INHERITABLE, ret->inheritable) ||
-        differs(status, PROC_STATUS_CAP_AMBIENT, ret->ambient);
+        (ret->ambient_error == 0 &&
+            differs(status, PROC_STATUS_CAP_AMBIENT, ret->ambient));
 }
 
 static void collect_process(struct posture_facts *ret)
 {
-    char buf[3072];
+    FREES char *buf = malloc(PROC_FILE_MAX);
     struct proc_status status = {.uid_known = false};
     struct uid_map map = {.root = UID_MAP_UNKNOWN};
-    ssize_t len = read_file("/proc/self/status", buf, sizeof(buf));
+    ssize_t len =
+        buf == NULL ? -ENOMEM : read_self("status", buf, PROC_FILE_MAX);
 
-    if (len > 0)
+    if (len < 0) {
+        ret->status_error = (int)-len;
+    } else {
         proc_status_parse(span_of(buf, (size_t)len), &status);
+    }
     collect_ids(&status, &ret->ids);
     collect_capabilities(&status, &ret->capabilities);
     facts_process(&status, &ret->process);
-    len = read_file("/proc/self/uid_map", buf, sizeof(buf));
+    len = buf == NULL ? -ENOMEM : read_self("uid_map", buf, PROC_FILE_MAX);
     if (len > 0)
         uid_map_parse(span_of(buf, (size_t)len), &map);
     ret->user_namespace = (struct fact_user_namespace){

@@ -82,8 +82,8 @@ void facts_collect(
         .known = true,
         .real = getuid(),
         .effective = geteuid(),
-        .saved = geteuid(),
-        .filesystem = geteuid(),
+        .saved_error = ENOSYS, /* POSIX has no call that tells it */
+        .filesystem_error = ENOSYS,
     };
     if (policy->cert_cache != NULL)
         facts_directory(policy->cert_cache, &ret->cert_cache);

@@ -171,7 +171,8 @@ static struct fact_number namespace_of(const char *path)
 static void find_label(struct fact_process *ret)
 {
     static const char *const paths[] = {
-        "/proc/self/attr/apparmor/current", "/proc/self/attr/current"};
+        "/proc/thread-self/attr/apparmor/current",
+        "/proc/thread-self/attr/current"};
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         ssize_t len = read_head(paths[i], ret->label, sizeof(ret->label));
@@ -247,9 +248,12 @@ void facts_process(const struct proc_status *status, struct fact_process *ret)
         read_number("/proc/sys/kernel/randomize_va_space");
     ret->entropy = entropy();
     find_groups(ret);
-    ret->namespaces[FACTS_NAMESPACE_PID] = namespace_of("/proc/self/ns/pid");
-    ret->namespaces[FACTS_NAMESPACE_IPC] = namespace_of("/proc/self/ns/ipc");
-    ret->namespaces[FACTS_NAMESPACE_UTS] = namespace_of("/proc/self/ns/uts");
+    ret->namespaces[FACTS_NAMESPACE_PID] =
+        namespace_of("/proc/thread-self/ns/pid");
+    ret->namespaces[FACTS_NAMESPACE_IPC] =
+        namespace_of("/proc/thread-self/ns/ipc");
+    ret->namespaces[FACTS_NAMESPACE_UTS] =
+        namespace_of("/proc/thread-self/ns/uts");
     ret->seccomp = number_of(status->seccomp_known, status->seccomp, ENOENT);
     find_label(ret);
     find_loader_variables(ret);

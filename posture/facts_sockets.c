@@ -1,3 +1,8 @@
+/*
+ * The sockets that this process holds; Linux only, as facts_linux.c.  A file
+ * of its own: that one asks who we are, this one what we hold, and the two
+ * share no more than facts_open_self().
+ */
 #include "posture/facts.h"
 
 #include <dirent.h>
@@ -9,16 +14,9 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "base/own.h"
 
 enum { FIRST_ACTIVATED = 3 }; /* SD_LISTEN_FDS_START, sd_listen_fds(3) */
-
-static int option(int fd, int name)
-{
-    int value = 0;
-    socklen_t len = sizeof(value);
-
-    return getsockopt(fd, SOL_SOCKET, name, &value, &len) < 0 ? -1 : value;
-}
 
 static uint64_t number(const char *name)
 {
@@ -38,42 +36,159 @@ static int activated_count(void)
                : 0;
 }
 
-static bool has_port(const struct sockaddr_storage *addr)
+/* ---- one socket; functions that return int return 0 or errno ---- */
+
+static int ask(int fd, int level, int name, int *ret)
 {
-    if (addr->ss_family == AF_INET)
-        return ((const struct sockaddr_in *)addr)->sin_port != 0;
-    return addr->ss_family == AF_INET6 &&
-           ((const struct sockaddr_in6 *)addr)->sin6_port != 0;
+    socklen_t len = sizeof(*ret);
+
+    return getsockopt(fd, level, name, ret, &len) < 0 ? errno : 0;
 }
 
-/* A stream that listens, or a datagram socket that is bound to a port. */
-static void keep_socket(int fd, int activated, struct fact_sockets *ret)
+static int ask_kind(struct fact_socket *s)
 {
-    struct fact_socket found = {.fd = fd, .addr_len = sizeof(found.addr)};
-    int accepts = option(fd, SO_ACCEPTCONN);
+    int error = ask(s->fd, SOL_SOCKET, SO_TYPE, &s->type);
 
-    if (accepts < 0)
-        return; /* no socket */
-    found.type = option(fd, SO_TYPE);
-    found.protocol = option(fd, SO_PROTOCOL);
-    if (getsockname(fd, (struct sockaddr *)&found.addr, &found.addr_len) < 0)
-        return;
-    if (accepts == 0 && !(found.type == SOCK_DGRAM && has_port(&found.addr)))
-        return;
-    found.activated = fd >= FIRST_ACTIVATED && fd < FIRST_ACTIVATED + activated;
-    if (ret->count < FACTS_SOCKETS_MAX)
-        ret->list[ret->count++] = found;
+    if (error == 0)
+        error = ask(s->fd, SOL_SOCKET, SO_DOMAIN, &s->family);
+    if (error == 0)
+        error = ask(s->fd, SOL_SOCKET, SO_PROTOCOL, &s->protocol);
+    /* The other protocols do not have it everywhere, and are never expected. */
+    if (error == 0 && s->family == AF_INET6 && s->protocol == IPPROTO_TCP)
+        error = ask(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &s->v6_only);
+    return error;
 }
 
-/* Without /proc: every number that a descriptor may have. */
-static void try_all(int activated, struct fact_sockets *ret)
+/* Kernels before 4.12 and some sandboxes have no cookies; a socket then counts
+ * once for each of its descriptors. */
+static uint64_t ask_cookie(int fd)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof(cookie);
+
+    return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0 ? 0
+                                                                    : cookie;
+}
+
+/* Families whose datagram sockets strangers can reach; a netlink socket, for
+ * one, is bound and is no entrance. */
+static bool is_open_datagram(const struct fact_socket *s)
+{
+    return s->type == SOCK_DGRAM &&
+           (s->family == AF_INET || s->family == AF_INET6 ||
+               s->family == AF_UNIX);
+}
+
+static bool is_bound(const struct fact_socket *s)
+{
+    if (s->family == AF_UNIX)
+        return s->addr_len > sizeof(sa_family_t);
+    if (s->family == AF_INET)
+        return ((const struct sockaddr_in *)&s->addr)->sin_port != 0;
+    return ((const struct sockaddr_in6 *)&s->addr)->sin6_port != 0;
+}
+
+/* A connected datagram socket hears its peer alone: a client, not a server. */
+static int ask_peer(int fd, bool *ret_connected)
+{
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+
+    *ret_connected = getpeername(fd, (struct sockaddr *)&peer, &len) == 0;
+    return *ret_connected || errno == ENOTCONN ? 0 : errno;
+}
+
+/* Fill *s, and say whether it waits for whoever comes. */
+static int look_at(struct fact_socket *s, bool *ret_waits)
+{
+    int accepts = 0;
+    bool connected = false;
+    int error = ask(s->fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts);
+
+    if (error == 0)
+        error = ask_kind(s);
+    if (error != 0 || (accepts == 0 && !is_open_datagram(s)))
+        return error;
+    s->addr_len = sizeof(s->addr);
+    if (getsockname(s->fd, (struct sockaddr *)&s->addr, &s->addr_len) < 0)
+        return errno;
+    if (accepts == 0)
+        error = ask_peer(s->fd, &connected);
+    *ret_waits = accepts != 0 || (is_bound(s) && !connected);
+    return error;
+}
+
+/* ---- all of them ---- */
+
+static void keep_error(struct fact_sockets *ret, int fd, int error)
+{
+    if (ret->error != 0)
+        return;
+    ret->error = error;
+    ret->error_fd = fd;
+}
+
+static void keep_socket(struct fact_sockets *ret, const struct fact_socket *s)
+{
+    for (size_t i = 0; i < ret->count; i++) {
+        if (s->cookie != 0 && ret->list[i].cookie == s->cookie)
+            return;
+    }
+    if (ret->count == FACTS_SOCKETS_MAX) {
+        ret->left_out++;
+    } else {
+        ret->list[ret->count++] = *s;
+    }
+}
+
+static void try_descriptor(struct fact_sockets *ret, int fd, int activated)
+{
+    struct fact_socket found = {.fd = fd};
+    bool waits = false;
+    int error = look_at(&found, &waits);
+
+    if (error == ENOTSOCK || error == EBADF)
+        return;
+    if (error != 0) {
+        keep_error(ret, fd, error);
+    } else if (waits) {
+        found.cookie = ask_cookie(fd);
+        found.activated =
+            fd >= FIRST_ACTIVATED && fd - FIRST_ACTIVATED < activated;
+        keep_socket(ret, &found);
+    }
+}
+
+/*
+ * Without /proc: the numbers that a descriptor can have today.  That is never
+ * all of them, since one above a limit that was lowered stays open; what is
+ * found is named all the same.
+ */
+static void try_numbers(struct fact_sockets *ret, int activated)
 {
     long max = sysconf(_SC_OPEN_MAX);
 
     if (max < 0 || max > 65536)
         max = 65536;
     for (int fd = 0; fd < max; fd++)
-        keep_socket(fd, activated, ret);
+        try_descriptor(ret, fd, activated);
+}
+
+static void try_listed(struct fact_sockets *ret, DIR *dir, int activated)
+{
+    for (;;) {
+        struct dirent *entry = NULL;
+        uint64_t fd = 0;
+
+        errno = 0;
+        entry = readdir(dir); /* NOLINT: the stream is ours */
+        if (entry == NULL)
+            break;
+        if (num_parse_u64(span_str(entry->d_name), INT32_MAX, &fd))
+            try_descriptor(ret, (int)fd, activated);
+    }
+    if (errno != 0)
+        keep_error(ret, -1, errno);
 }
 
 static int compare(const void *a, const void *b)
@@ -82,24 +197,28 @@ static int compare(const void *a, const void *b)
            ((const struct fact_socket *)b)->fd;
 }
 
+/* As the one who binds finds it out: by asking for one. */
+static bool ipv6_is_missing(void)
+{
+    CLOSES int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    return fd < 0 && errno == EAFNOSUPPORT;
+}
+
 void facts_sockets(struct fact_sockets *ret)
 {
     int activated = activated_count();
-    DIR *dir = opendir("/proc/self/fd");
+    CLOSES int fd = facts_open_self("fd", O_RDONLY | O_DIRECTORY);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
     if (dir == NULL) {
-        try_all(activated, ret);
-        return;
+        keep_error(ret, -1, errno);
+        try_numbers(ret, activated);
+    } else {
+        (void)take_fd(&fd); /* the stream's now */
+        try_listed(ret, dir, activated);
+        (void)closedir(dir);
     }
-    for (;;) {
-        struct dirent *entry = readdir(dir); /* NOLINT: the stream is ours */
-        uint64_t fd = 0;
-
-        if (entry == NULL)
-            break;
-        if (num_parse_u64(span_str(entry->d_name), INT32_MAX, &fd))
-            keep_socket((int)fd, activated, ret);
-    }
-    (void)closedir(dir);
+    ret->no_ipv6 = ipv6_is_missing();
     qsort(ret->list, ret->count, sizeof(ret->list[0]), compare);
 }

@@ -1,3 +1,4 @@
+#include "posture/facts_files.h"
 #include "posture/judge.h"
 
 #include <arpa/inet.h>
@@ -9,13 +10,38 @@
 #include "base/host_port.h"
 #include "base/text.h"
 
-static const char *protocol_name(const struct fact_socket *s)
+static bool is_inet(const struct fact_socket *s)
 {
-    if (s->addr.ss_family == AF_UNIX)
-        return "unix";
-    if (s->type == SOCK_DGRAM)
-        return "udp";
-    return s->protocol == IPPROTO_MPTCP ? "mptcp" : "tcp";
+    return s->family == AF_INET || s->family == AF_INET6;
+}
+
+static void add_protocol(struct text *t, const struct fact_socket *s)
+{
+    static const struct {
+        int protocol;
+        const char *name;
+    } names[] = {
+        {IPPROTO_TCP, "tcp"},
+        {IPPROTO_MPTCP, "mptcp"},
+        {IPPROTO_UDP, "udp"},
+        {IPPROTO_SCTP, "sctp"},
+    };
+
+    if (s->family == AF_UNIX) {
+        text_add_str(t, s->type == SOCK_DGRAM ? "unix datagram" : "unix");
+        return;
+    }
+    if (!is_inet(s)) {
+        text_addf(t, "family %d", s->family);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (s->protocol == names[i].protocol) {
+            text_add_str(t, names[i].name);
+            return;
+        }
+    }
+    text_addf(t, "protocol %d", s->protocol);
 }
 
 static void add_unix(struct text *t, const struct fact_socket *s)
@@ -48,14 +74,20 @@ static void add_address(struct text *t, const struct sockaddr_storage *addr)
     }
 }
 
-/* "descriptor 5: tcp 127.0.0.1:6060" */
+/* "descriptor 5: tcp 127.0.0.1:6060"; of a family that is not known here the
+ * number alone. */
 static void describe(struct text *t, const struct fact_socket *s)
 {
-    text_addf(t, "descriptor %d: %s ", s->fd, protocol_name(s));
-    if (s->addr.ss_family == AF_UNIX) {
+    text_addf(t, "descriptor %d: ", s->fd);
+    add_protocol(t, s);
+    if (s->family == AF_UNIX) {
+        text_add_char(t, ' ');
         add_unix(t, s);
-    } else {
+    } else if (is_inet(s)) {
+        text_add_char(t, ' ');
         add_address(t, &s->addr);
+        if (s->family == AF_INET6 && s->v6_only != 0)
+            text_add_str(t, " (IPv6 only)");
     }
 }
 
@@ -80,45 +112,51 @@ static bool same_host(
                sizeof(struct in6_addr)) == 0;
 }
 
-/* Every address: [::] for both families, or 0.0.0.0 where IPv6 is missing. */
-static bool is_any(const struct sockaddr_storage *addr)
+/* Both families: [::] with IPv4, or 0.0.0.0 where IPv6 is missing. */
+static bool takes_all(const struct judgement *j, const struct fact_socket *s)
 {
-    if (addr->ss_family == AF_INET) {
-        return ((const struct sockaddr_in *)addr)->sin_addr.s_addr ==
-               htonl(INADDR_ANY);
+    if (s->family == AF_INET) {
+        return j->facts->sockets.no_ipv6 &&
+               ((const struct sockaddr_in *)&s->addr)->sin_addr.s_addr ==
+                   htonl(INADDR_ANY);
     }
-    return IN6_IS_ADDR_UNSPECIFIED(
-        &((const struct sockaddr_in6 *)addr)->sin6_addr);
+    return s->v6_only == 0 &&
+           IN6_IS_ADDR_UNSPECIFIED(
+               &((const struct sockaddr_in6 *)&s->addr)->sin6_addr);
 }
 
-static bool matches(const struct fact_socket *s, const struct host_port *want)
+static bool matches(const struct judgement *j, const struct fact_socket *s,
+    const struct host_port *want)
 {
-    if (s->addr.ss_family == AF_UNIX || s->type != SOCK_STREAM ||
-        s->protocol == IPPROTO_MPTCP || ntohs(port_of(&s->addr)) != want->port)
+    if (!is_inet(s) || s->type != SOCK_STREAM || s->protocol != IPPROTO_TCP ||
+        ntohs(port_of(&s->addr)) != want->port)
         return false;
-    return want->any ? is_any(&s->addr) : same_host(&s->addr, &want->addr);
+    return want->any ? takes_all(j, s) : same_host(&s->addr, &want->addr);
 }
 
-static bool is_expected(const struct judgement *j, const struct fact_socket *s)
+/* Find a socket for an expected listener that no other one has taken. */
+static bool take_match(const struct judgement *j, const struct host_port *want,
+    bool taken[FACTS_SOCKETS_MAX])
 {
-    for (size_t i = 0; i < j->policy->listener_count; i++) {
-        struct host_port want;
+    const struct fact_sockets *sockets = &j->facts->sockets;
 
-        if (host_port_parse(span_str(j->policy->listeners[i].address), &want) ==
-                HOST_PORT_OK &&
-            matches(s, &want))
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (!taken[i] && matches(j, &sockets->list[i], want)) {
+            taken[i] = true;
             return true;
+        }
     }
     return false;
 }
 
 static void add_expected(const struct judgement *j, struct text *t)
 {
-    if (j->policy->listener_count == 0)
+    if (j->policy->expected.count == 0)
         text_add_str(t, "no listening socket");
-    for (size_t i = 0; i < j->policy->listener_count; i++) {
+    for (size_t i = 0; i < j->policy->expected.count; i++) {
         text_addf(t, "%s%s (%s)", i == 0 ? "" : ", ",
-            j->policy->listeners[i].address, j->policy->listeners[i].label);
+            j->policy->expected.list[i].address,
+            j->policy->expected.list[i].label);
     }
 }
 
@@ -166,50 +204,177 @@ static void add_missing(
         });
 }
 
-static bool judge_bound(const struct judgement *j)
+static void add_unplanned(
+    const struct judgement *j, const struct policy_listener *planned)
+{
+    char observed[256];
+    char expected_buf[512];
+    char fix[256];
+    struct text expected = text_over(expected_buf, sizeof(expected_buf));
+
+    (void)text_format(observed, sizeof(observed), "about to bind %s (%s)",
+        planned->address, planned->label);
+    (void)text_format(fix, sizeof(fix),
+        "drop %s from the arguments and the environment, or declare it as an "
+        "expected listener",
+        planned->label);
+    add_expected(j, &expected);
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_FAIL,
+            .object = planned->address,
+            .observed = observed,
+            .expected = expected.ptr,
+            .reason = "a listener is about to be opened that nobody asked for",
+            .fix = fix,
+        });
+}
+
+static void add_left_out(const struct judgement *j)
+{
+    const struct fact_sockets *sockets = &j->facts->sockets;
+    char observed[96];
+
+    (void)text_format(observed, sizeof(observed),
+        "%zu sockets beside the %zu that were looked at", sockets->left_out,
+        sockets->count);
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_FAIL,
+            .observed = observed,
+            .expected = "no more sockets than can be judged",
+            .reason = "more listening sockets are held than can be judged",
+        });
+}
+
+static void add_unread(const struct judgement *j)
+{
+    const struct fact_sockets *sockets = &j->facts->sockets;
+    char where[32] = "/proc/thread-self/fd";
+    char observed[128];
+
+    if (sockets->error_fd >= 0) {
+        (void)text_format(
+            where, sizeof(where), "descriptor %d", sockets->error_fd);
+    }
+    (void)text_format(observed, sizeof(observed), "%s: %s", where,
+        facts_error_text(sockets->error));
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_UNKNOWN,
+            .error_number = sockets->error,
+            .object = where,
+            .observed = observed,
+            .expected = j->row->rule,
+            .reason = "not every descriptor could be looked at",
+            .fix = "mount /proc, and let the sandbox permit getsockopt, "
+                   "getsockname and getpeername",
+        });
+}
+
+/* True if every descriptor was looked at and every socket is in the list. */
+static bool judge_complete(const struct judgement *j)
+{
+    const struct fact_sockets *sockets = &j->facts->sockets;
+
+    if (sockets->left_out > 0)
+        add_left_out(j);
+    if (sockets->error != 0)
+        add_unread(j);
+    return sockets->left_out == 0 && sockets->error == 0;
+}
+
+static size_t count_same(
+    const struct policy_listeners *in, size_t len, const struct host_port *hp)
+{
+    size_t same = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        const struct host_port *other = &in->list[i].where;
+
+        same += other->port == hp->port && other->any == hp->any &&
+                same_host(&other->addr, &hp->addr);
+    }
+    return same;
+}
+
+/* Each planned listener needs an expected one of its own. */
+static bool judge_planned(const struct judgement *j)
+{
+    const struct policy_listeners *planned = &j->policy->planned;
+    const struct policy_listeners *expected = &j->policy->expected;
+    bool fine = true;
+
+    for (size_t i = 0; i < planned->count; i++) {
+        const struct host_port *where = &planned->list[i].where;
+
+        if (count_same(planned, i + 1, where) <=
+            count_same(expected, expected->count, where))
+            continue;
+        add_unplanned(j, &planned->list[i]);
+        fine = false;
+    }
+    return fine;
+}
+
+static bool judge_inherited(const struct judgement *j)
 {
     const struct fact_sockets *sockets = &j->facts->sockets;
     bool fine = true;
 
-    for (size_t i = 0; i < j->policy->listener_count; i++) {
-        struct host_port want;
-        bool found = false;
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (j->policy->activation && sockets->list[i].activated)
+            continue;
+        add_surplus(j, &sockets->list[i]);
+        fine = false;
+    }
+    return fine;
+}
 
-        if (host_port_parse(span_str(j->policy->listeners[i].address), &want) ==
-            HOST_PORT_OK) {
-            for (size_t k = 0; k < sockets->count; k++)
-                found |= matches(&sockets->list[k], &want);
-        }
-        if (!found)
-            add_missing(j, &j->policy->listeners[i]);
-        fine &= found;
+/* One socket for each expected listener, and none beside. */
+static bool judge_bound(const struct judgement *j, bool complete)
+{
+    const struct fact_sockets *sockets = &j->facts->sockets;
+    const struct policy_listeners *expected = &j->policy->expected;
+    bool taken[FACTS_SOCKETS_MAX] = {false};
+    bool fine = true;
+
+    for (size_t i = 0; i < expected->count; i++) {
+        if (take_match(j, &expected->list[i].where, taken))
+            continue;
+        /* It may be among those that were not seen. */
+        if (complete)
+            add_missing(j, &expected->list[i]);
+        fine = false;
+    }
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (taken[i])
+            continue;
+        add_surplus(j, &sockets->list[i]);
+        fine = false;
     }
     return fine;
 }
 
 void judge_listeners(const struct judgement *j)
 {
-    const struct fact_sockets *sockets = &j->facts->sockets;
-    bool boot = j->report->phase == POSTURE_PHASE_BOOT;
-    bool fine = true;
+    bool complete = false;
+    bool fine = false;
     char observed[64];
 
     if (!j->facts->linux_facts) {
         judge_not_applicable(j, "sockets are listed on Linux only");
         return;
     }
-    for (size_t i = 0; i < sockets->count; i++) {
-        const struct fact_socket *s = &sockets->list[i];
-
-        if (boot ? s->activated : is_expected(j, s))
-            continue;
-        add_surplus(j, s);
-        fine = false;
+    complete = judge_complete(j);
+    if (j->report->phase == POSTURE_PHASE_BOOT) {
+        fine = judge_inherited(j);
+        fine &= judge_planned(j);
+    } else {
+        fine = judge_bound(j, complete);
     }
-    if (!boot)
-        fine &= judge_bound(j);
     (void)text_format(observed, sizeof(observed), "%zu listening sockets held",
-        sockets->count);
-    if (fine)
+        j->facts->sockets.count);
+    if (fine && complete)
         judge_pass(j, observed);
 }

@@ -133,21 +133,43 @@ int posture_policy_set_plaintext_listener(
     return outcome(policy);
 }
 
+static int add_listener(struct posture_policy *policy,
+    struct policy_listeners *to, const char *address, const char *label)
+{
+    struct policy_listener *grown = NULL;
+    struct host_port where;
+
+    if (address == NULL ||
+        host_port_parse(span_str(address), &where) != HOST_PORT_OK)
+        return -EINVAL;
+    grown = arena_grow(&policy->arena, to->list, to->count, sizeof(*grown));
+    if (grown == NULL)
+        return -ENOMEM;
+    grown[to->count] = (struct policy_listener){
+        .address = keep_or_empty(policy, address),
+        .label = keep_or_empty(policy, label),
+        .where = where,
+    };
+    to->list = grown;
+    to->count++;
+    return outcome(policy);
+}
+
 int posture_policy_expect_listener(
     struct posture_policy *policy, const char *address, const char *label)
 {
-    struct policy_listener *grown = arena_grow(&policy->arena,
-        policy->listeners, policy->listener_count, sizeof(*grown));
+    return add_listener(policy, &policy->expected, address, label);
+}
 
-    if (grown == NULL)
-        return -ENOMEM;
-    grown[policy->listener_count] = (struct policy_listener){
-        .address = keep_or_empty(policy, address),
-        .label = keep_or_empty(policy, label),
-    };
-    policy->listeners = grown;
-    policy->listener_count++;
-    return outcome(policy);
+int posture_policy_plan_listener(
+    struct posture_policy *policy, const char *address, const char *label)
+{
+    return add_listener(policy, &policy->planned, address, label);
+}
+
+void posture_policy_allow_activation(struct posture_policy *policy)
+{
+    policy->activation = true;
 }
 
 int posture_policy_set_single_instance(

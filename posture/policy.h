@@ -6,12 +6,19 @@
 
 #include <stddef.h>
 
+#include "base/host_port.h"
 #include "posture/arena.h"
 #include "posture/posture.h"
 
 struct policy_listener {
     const char *address;
     const char *label;
+    struct host_port where; /* the address, parsed */
+};
+
+struct policy_listeners {
+    struct policy_listener *list;
+    size_t count;
 };
 
 struct policy_value {
@@ -38,8 +45,9 @@ struct posture_policy {
     const char *cert_cache;       /* or NULL */
     const char *plaintext_option; /* or NULL */
     const char *plaintext_address;
-    struct policy_listener *listeners;
-    size_t listener_count;
+    struct policy_listeners expected;
+    struct policy_listeners planned;
+    bool activation;      /* sockets that were handed over may be held */
     bool single_instance; /* more than one must not run */
     bool shared_backend;
     const char *single_instance_variable; /* or NULL */

@@ -165,10 +165,26 @@ POSTURE_API int posture_policy_set_cert_cache(
 POSTURE_API int posture_policy_set_plaintext_listener(
     struct posture_policy *policy, const char *option, const char *address);
 
-/* A socket that this process is about to hold listening.  address is
- * "host:port" as host_port.h takes it; label says which option asked for it. */
+/*
+ * A TCP socket that this process may hold listening: in phase bound there must
+ * be exactly one for each call, so a program with several SO_REUSEPORT sockets
+ * on one address calls it once for each.  address is "IP:PORT", "[IP]:PORT",
+ * or ":PORT" for one socket that takes both families ([::] with IPv4; 0.0.0.0
+ * where the process can make no IPv6 socket).  label says which option asked
+ * for it.  -EINVAL: not such an address.
+ */
 POSTURE_API int posture_policy_expect_listener(
     struct posture_policy *policy, const char *address, const char *label);
+
+/* A socket that this process is about to bind: in phase boot it must be an
+ * expected one.  Register what the code that binds will bind, not what the
+ * options say.  Parameters and errors as above. */
+POSTURE_API int posture_policy_plan_listener(
+    struct posture_policy *policy, const char *address, const char *label);
+
+/* The program adopts the sockets of sd_listen_fds(3): in phase boot they may
+ * be held.  Never called: they are inherited as any other. */
+POSTURE_API void posture_policy_allow_activation(struct posture_policy *policy);
 
 /*
  * Single instance: the variable by which the operator asserts it ("1"); a

@@ -108,9 +108,13 @@ void proc_status_parse(struct span in, struct proc_status *ret)
     *ret = (struct proc_status){.uid_known = false};
     while (in.len > 0) {
         const uint8_t *newline = memchr(in.ptr, '\n', in.len);
-        size_t len = newline == NULL ? in.len : (size_t)(newline - in.ptr);
+
+        if (newline == NULL)
+            return; /* cut off: a number would be another one */
+
+        size_t len = (size_t)(newline - in.ptr);
 
         parse_line(span_of(in.ptr, len), ret);
-        in = span_from(in, newline == NULL ? len : len + 1);
+        in = span_from(in, len + 1);
     }
 }

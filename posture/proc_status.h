@@ -44,5 +44,6 @@ struct proc_status {
     uint64_t tracer_pid;
 };
 
-/* Reads any bytes; of a field that stands twice the first counts. */
+/* Reads any bytes; of a field that stands twice the first counts, and a last
+ * line without its end does not. */
 NONNULL void proc_status_parse(struct span in, struct proc_status *ret);

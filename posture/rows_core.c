@@ -106,7 +106,7 @@ const struct invariant row_plaintext_listener = {
 const struct invariant row_listeners = {
     .about = {
         .id = "listeners", .sentinel = "ErrUnexpectedListener", .error = POSTURE_ERR_UNEXPECTED_LISTENER,
-        .rule = "the listening sockets of this process are exactly the expected ones",
+        .rule = "the listening sockets of this process, held or about to be bound, are exactly the expected ones",
         .why = "a debug port or an inherited socket is an entrance that nobody watches",
         .fix = {
             [POSTURE_PLATFORM_BARE] = "close the descriptor in the parent before exec, or start from a shell that does not hold it",
@@ -114,7 +114,7 @@ const struct invariant row_listeners = {
             [POSTURE_PLATFORM_PODMAN] = "drop --preserve-fds and wrappers that hold sockets",
             [POSTURE_PLATFORM_KUBERNETES] = "run the program as command: itself, without a wrapper that holds sockets",
             [POSTURE_PLATFORM_FLY] = "run the program as the process itself, without a wrapper that holds sockets",
-            [POSTURE_PLATFORM_SYSTEMD] = "name the socket in a .socket unit of this service, or remove its FileDescriptorStoreMax=",
+            [POSTURE_PLATFORM_SYSTEMD] = "remove the .socket unit of this service, or its FileDescriptorStoreMax=: a program that does not adopt sockets must get none",
         },
         .impact = "whatever used that socket stops working",
         .action = EXPOSED_REFUSED, .on_unknown = PRODUCTION_REFUSED,

@@ -30,9 +30,9 @@ static bool take_line(struct span *in, struct uid_map *ret)
         return false;
     while (in->len > 0 && in->ptr[0] == ' ')
         *in = span_from(*in, 1);
-    if (in->len > 0 && in->ptr[0] != '\n')
-        return false;
-    *in = span_from(*in, in->len > 0 ? 1 : 0);
+    if (in->len == 0 || in->ptr[0] != '\n')
+        return false; /* no end: cut off */
+    *in = span_from(*in, 1);
     return true;
 }
 

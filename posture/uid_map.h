@@ -25,5 +25,5 @@ struct uid_map {
     uint32_t count;
 };
 
-/* UID_MAP_UNKNOWN if any line is malformed. */
+/* UID_MAP_UNKNOWN if any line is malformed or has no end. */
 NONNULL void uid_map_parse(struct span in, struct uid_map *ret);

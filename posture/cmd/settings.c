@@ -65,7 +65,18 @@ static int expect_listener(
     int failed =
         posture_policy_expect_listener(s->policy, value, "expect-listener");
 
-    return failed == -EINVAL ? refuse(why, "expected HOST:PORT") : failed;
+    return failed == -EINVAL
+               ? refuse(why, "expected IP:PORT, [IP]:PORT or :PORT")
+               : failed;
+}
+
+static int allow_activation(
+    struct settings *s, const char *value, struct text *why)
+{
+    if (!is_yes(value))
+        return refuse(why, "expected yes, or no such key");
+    posture_policy_allow_activation(s->policy);
+    return 0;
 }
 
 static int set_cert_cache(
@@ -203,8 +214,10 @@ static const struct {
         "beside those allowed so far (CAP_NET_BIND_SERVICE)"},
     {"allow-no-capability", "", allow_no_capability, false,
         "start from none instead"},
-    {"expect-listener", "HOST:PORT", expect_listener, true,
+    {"expect-listener", "IP:PORT", expect_listener, true,
         "a socket that may be held listening"},
+    {"allow-activation", "", allow_activation, false,
+        "sockets of sd_listen_fds(3) may be held"},
     {"cert-cache", "DIR", set_cert_cache, false,
         "directory of certificates and keys"},
     {"single-instance", "NAME", set_single_instance, false,

@@ -50,9 +50,9 @@ static void log_listener_failed(const char *address, int error)
         LOG_TEXT(LOG_ERR, uv_strerror(error)));
 }
 
-static bool bind_one(
-    struct relay_socket *to, const char *address, enum conn_surface surface)
+static bool bind_one(struct relay_socket *to, const struct relay_plan *plan)
 {
+    const char *address = plan->address;
     struct host_port hp;
     int failed = 0;
 
@@ -73,19 +73,43 @@ static bool bind_one(
         return false;
     }
     to->address = address;
-    to->surface = surface;
+    to->surface = plan->surface;
     return true;
+}
+
+size_t relay_plan(
+    const struct config *config, struct relay_plan ret[RELAY_LISTENERS])
+{
+    const char *metrics = config->text[CONFIG_METRICS_LISTEN];
+    size_t count = 0;
+
+    if (!config->insecure)
+        return 0; /* nothing serves TLS yet */
+    ret[count++] = (struct relay_plan){
+        .address = config->text[CONFIG_INSECURE_LISTEN],
+        .label = "--insecure-listen",
+        .surface = CONN_PUBLIC,
+    };
+    if (metrics[0] != '\0') {
+        ret[count++] = (struct relay_plan){
+            .address = metrics,
+            .label = "--metrics-listen",
+            .surface = CONN_METRICS,
+        };
+    }
+    return count;
 }
 
 bool relay_bind(struct relay *relay)
 {
-    const char *metrics = relay->config->text[CONFIG_METRICS_LISTEN];
+    struct relay_plan plan[RELAY_LISTENERS];
+    size_t count = relay_plan(relay->config, plan);
 
-    if (!bind_one(&relay->sockets[0],
-            relay->config->text[CONFIG_INSECURE_LISTEN], CONN_PUBLIC))
-        return false;
-    return metrics[0] == '\0' ||
-           bind_one(&relay->sockets[1], metrics, CONN_METRICS);
+    for (size_t i = 0; i < count; i++) {
+        if (!bind_one(&relay->sockets[i], &plan[i]))
+            return false;
+    }
+    return true;
 }
 
 static void on_accept(

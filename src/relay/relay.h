@@ -15,6 +15,13 @@
 
 enum { RELAY_LISTENERS = 2 };
 
+/* A listener that relay_bind() opens. */
+struct relay_plan {
+    const char *address; /* of the config */
+    const char *label;   /* the option that asks for it */
+    enum conn_surface surface;
+};
+
 /* A bound socket that waits for its listener. */
 struct relay_socket {
     int fd; /* -1: none */
@@ -47,6 +54,10 @@ struct relay {
 /* 0 or -errno; nothing is bound yet. */
 MUST_CHECK NONNULL int relay_init(
     struct relay *relay, const struct config *config);
+
+/* What relay_bind() will open with that configuration; how many. */
+NONNULL size_t relay_plan(
+    const struct config *config, struct relay_plan ret[RELAY_LISTENERS]);
 
 /* Bind and listen; logs `listener failed` and returns false on failure. */
 MUST_CHECK NONNULL bool relay_bind(struct relay *relay);

@@ -1,5 +1,6 @@
 #include "relay/startup_check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "base/text.h"
 #include "relay/limits.h"
 #include "relay/log.h"
+#include "relay/relay.h"
 #include "relay/state_dir.h"
 
 /* What the contract calls a failure of the first sentinels, and their errors'
@@ -96,6 +98,12 @@ static int add_problems(
     return failed;
 }
 
+/* A malformed address is a problem of the configuration, and refused there. */
+static int ignore_malformed(int failed)
+{
+    return failed == -EINVAL ? 0 : failed;
+}
+
 static int add_listeners(
     const struct config *config, struct posture_policy *policy)
 {
@@ -117,9 +125,24 @@ static int add_listeners(
 
         if ((config->insecure ? listeners[i].insecure : listeners[i].secure) &&
             address[0] != '\0') {
-            failed = posture_policy_expect_listener(
-                policy, address, listeners[i].label);
+            failed = ignore_malformed(posture_policy_expect_listener(
+                policy, address, listeners[i].label));
         }
+    }
+    return failed;
+}
+
+/* Asked of the code that binds, so that the two lists are compared. */
+static int add_planned(
+    const struct config *config, struct posture_policy *policy)
+{
+    struct relay_plan plan[RELAY_LISTENERS];
+    size_t count = relay_plan(config, plan);
+    int failed = 0;
+
+    for (size_t i = 0; i < count && failed == 0; i++) {
+        failed = ignore_malformed(posture_policy_plan_listener(
+            policy, plan[i].address, plan[i].label));
     }
     return failed;
 }
@@ -175,6 +198,8 @@ static int fill_policy(
         failed = add_problems(config, policy);
     if (failed == 0)
         failed = add_listeners(config, policy);
+    if (failed == 0)
+        failed = add_planned(config, policy);
     if (failed == 0)
         failed = add_mode(config, policy);
     if (failed == 0)

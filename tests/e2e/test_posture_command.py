@@ -84,10 +84,17 @@ def test_logfmt_is_a_line_each():
 
 @pytest.mark.parametrize("args", [[], ["nonsense"], ["check", "--nope"], ["check", "--format=xml"],
                                   ["check", "--cert-cache"], ["explain"], ["explain", "nonsense"], ["list", "x"],
-                                  ["check", "--allow-capability=CAP_NONSENSE"], ["check", "--phase=never"]])
+                                  ["check", "--allow-capability=CAP_NONSENSE"], ["check", "--phase=never"],
+                                  ["check", "--expect-listener=foo"], ["check", "--expect-listener", "localhost:80"],
+                                  ["check", "--expect-listener="]])
 def test_usage_errors(args):
     r = posture(*args)
     assert r.returncode == 64 and r.stdout == "" and "posture" in r.stderr
+
+
+def test_an_address_that_is_none_is_named():
+    r = posture("check", "--expect-listener=foo")
+    assert "IP:PORT" in r.stderr and "foo" in r.stderr and "memory" not in r.stderr
 
 
 def test_help_and_version():

@@ -68,6 +68,11 @@ def relay_in(home, *args, prefix=(), env=None, **options):
     return r, {f["check"]: f for f in lines if "check" in f and f["level"] == "ERROR"}
 
 
+# /proc is empty but for what keeps the leak sanitizer of a test build quiet, which cannot work there.
+EMPTY_PROC = ("mount -t tmpfs none /proc && mkdir -p /proc/self /proc/thread-self && "
+              "printf 'ASAN_OPTIONS=detect_leaks=0\\000' >/proc/self/environ")
+WITHOUT_PROC = ["unshare", "-m", "sh", "-c", f'{EMPTY_PROC} && exec "$@"', "sh"]
+
 PRODUCTION = {"PYRYCODE_RELAY_PRODUCTION": "1"}
 
 
@@ -117,6 +122,38 @@ def test_a_permitted_capability_is_refused_and_named(home):
     assert_refused(r, failed, "capabilities", "permitted: CAP_SYS_ADMIN (bit 21)")
     assert "effective" not in failed["capabilities"]["observed"]
     assert "effective" not in failed["capabilities"]["err"]
+
+
+def test_the_inheritable_set_is_named_beside_the_others(home):
+    prefix = [*AS_NOBODY, "--inh-caps=+sys_admin,+sys_ptrace", "--ambient-caps=+sys_admin"]
+    r, _ = relay_in(home, "--cert-cache", str(home / "c"), env=PRODUCTION, prefix=prefix)
+    observed = {f["level"]: f["observed"] for f in map(parse_line, r.stderr.splitlines()) if f.get("check") == "capabilities"}
+    assert "effective: CAP_SYS_ADMIN (bit 21)" in observed["ERROR"]
+    assert "inheritable: CAP_SYS_PTRACE (bit 19), CAP_SYS_ADMIN (bit 21)" in observed["WARN"]
+
+
+@pytest.mark.parametrize("count", [0, 100, 311, 319, 327, 400, 5000])
+def test_many_groups_are_no_contradiction(home, count):
+    """They stand before the capabilities in the status file, which is long then."""
+    groups = ["--groups", ",".join(str(100000 + i) for i in range(count))] if count else ["--clear-groups"]
+    prefix = [*AS_NOBODY[:-1], *groups, "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service",
+              "--bounding-set=-all,+net_bind_service"]
+    r, found = posture(home, "--production", prefix=prefix)
+    assert refused(found) == set(), r.stdout
+    assert "could not be read" not in found["capabilities"]["observed"]
+
+
+@pytest.mark.parametrize("line, check", [
+    ("Uid:\\t0\\t0\\t0\\t0", "running-as-root"),
+    ("CapEff:\\t0000000000200000", "capabilities"),
+    ("CapAmb:\\t0000000000200000", "capabilities"),
+])
+def test_a_proc_that_says_otherwise_is_refused(home, line, check):
+    fake = f"{EMPTY_PROC} && printf '{line}\\n' >/proc/thread-self/status"
+    prefix = ["unshare", "-m", "sh", "-c", f'{fake} && exec "$@"', "sh", *NO_CAPS]
+    r, found = posture(home, "--production", prefix=prefix)
+    assert r.returncode == 3
+    assert found[check]["verdict"] == "fail" and "disagree" in found[check]["reason"]
 
 
 def test_root_of_a_user_namespace_is_named_as_such(home):
@@ -518,6 +555,120 @@ def test_an_inherited_socket_that_does_not_listen_is_no_matter(home):
     with leaked(listen=False) as s:
         _, failed = on_descriptor_5(home, s)
         assert failed == {}
+
+
+def test_a_bound_unix_datagram_socket_is_refused(home):
+    with leaked(socket.AF_UNIX, "\0relay-test-%d" % os.getpid(), kind=socket.SOCK_DGRAM) as s:
+        r, failed = on_descriptor_5(home, s)
+        assert_refused(r, failed, "listeners", "unix datagram @relay-test-")
+
+
+def test_a_connected_datagram_socket_is_no_matter(home):
+    with leaked(kind=socket.SOCK_DGRAM) as s:
+        s.connect(("127.0.0.1", 514))
+        _, failed = on_descriptor_5(home, s)
+        assert failed == {}
+
+
+def test_a_family_that_is_not_known_here_has_a_number(home):
+    try:
+        s = socket.socket(socket.AF_VSOCK)
+        s.bind((socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY))
+        s.listen()
+    except OSError:
+        pytest.skip("no vsock here")
+    with s:
+        r, failed = on_descriptor_5(home, s)
+        assert_refused(r, failed, "listeners", f"descriptor 5: family {int(socket.AF_VSOCK)}")
+
+
+def posture_with(home, sockets, *args, activated=None, prefix=(), first=3):
+    """posture check with those sockets from that descriptor on."""
+    shim = ("import fcntl, os, sys\n"
+            "high = [fcntl.fcntl(int(f), fcntl.F_DUPFD, 500) for f in sys.argv[1].split(',')]\n"
+            "os.closerange(3, 500)\n"
+            "for i, f in enumerate(high): os.dup2(f, int(sys.argv[3]) + i)\n"
+            "os.closerange(500, 1000)\n"
+            "if sys.argv[2]: os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=sys.argv[2])\n"
+            "os.execvp(sys.argv[4], sys.argv[4:])")
+    numbers = [s.fileno() for s in sockets]
+    shimmed = ["/usr/bin/python3", "-c", shim, ",".join(map(str, numbers)), str(activated or ""), str(first),
+               *prefix, *NO_CAPS]
+    r = subprocess.run([*shimmed, str(home / "posture"), "check", "--format=json", "--production", *args],
+                       capture_output=True, text=True, timeout=15, pass_fds=numbers, env=clean_environment())
+    return r, [f for f in json.loads(r.stdout)["findings"] if f["id"] == "listeners"]
+
+
+def test_a_listener_above_a_lowered_limit_is_not_missed_without_proc(home):
+    """No scan can be complete there, so production refuses."""
+    with leaked() as s:
+        r, found = posture_with(home, [s], first=9, prefix=[*WITHOUT_PROC, "prlimit", "--nofile=9:9"])
+    assert r.returncode == 3
+    assert [f["verdict"] for f in found] == ["unknown"]
+    assert "/proc/thread-self/fd: No such file or directory" in found[0]["observed"]
+
+
+def test_a_listener_is_named_without_proc_where_a_scan_finds_it(home):
+    with leaked() as s:
+        r, found = posture_with(home, [s], prefix=WITHOUT_PROC)
+        assert r.returncode == 3
+        assert [f["verdict"] for f in found] == ["unknown", "fail"]
+        assert found[1]["observed"] == f"descriptor 3: tcp 127.0.0.1:{s.getsockname()[1]}"
+
+
+def test_activation_is_only_for_those_who_ask_for_it(home):
+    with leaked() as s, leaked() as other:
+        assert posture_with(home, [s], activated=1)[0].returncode == 3
+        assert posture_with(home, [s], "--allow-activation", activated=1)[0].returncode == 0
+        assert posture_with(home, [s], "--allow-activation")[0].returncode == 3
+        r, found = posture_with(home, [s, other], "--allow-activation", activated=1)
+        assert r.returncode == 3
+        assert [f["observed"] for f in found] == [f"descriptor 4: tcp 127.0.0.1:{other.getsockname()[1]}"]
+
+
+@pytest.mark.parametrize("count", [64, 200])
+def test_a_stray_listener_behind_many_sockets_is_refused(home, count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(leaked()) for _ in range(count + 1)]
+        r, found = posture_with(home, sockets, "--allow-activation", activated=count)
+    assert r.returncode == 3
+    assert all(f["verdict"] == "fail" for f in found)
+
+
+@contextlib.contextmanager
+def listening(address, family=socket.AF_INET, v6_only=False):
+    with socket.socket(family) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6_only))
+        s.bind(address)
+        s.listen()
+        yield s
+
+
+def test_two_sockets_on_one_address_are_two(home):
+    port = free_port()
+    expect = ["--phase=bound", f"--expect-listener=127.0.0.1:{port}"]
+    with listening(("127.0.0.1", port)) as one, listening(("127.0.0.1", port)) as two:
+        assert posture_with(home, [one], *expect)[0].returncode == 0
+        r, found = posture_with(home, [one, two], *expect)
+        assert r.returncode == 3 and found[-1]["observed"] == f"descriptor 4: tcp 127.0.0.1:{port}"
+        assert posture_with(home, [one, two], *expect, expect[1])[0].returncode == 0
+        assert posture_with(home, [one], *expect, expect[1])[0].returncode == 3
+
+
+def test_every_address_is_both_families(home):
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 here")
+    port = free_port()
+    expect = ["--phase=bound", f"--expect-listener=:{port}"]
+    with listening(("::", port), socket.AF_INET6) as s:
+        assert posture_with(home, [s], *expect)[0].returncode == 0
+    with listening(("::", port), socket.AF_INET6, v6_only=True) as s:
+        r, found = posture_with(home, [s], *expect)
+        assert r.returncode == 3 and "(IPv6 only)" in found[-1]["observed"]
+    with listening(("0.0.0.0", port)) as s:
+        assert posture_with(home, [s], *expect)[0].returncode == 3
 
 
 def test_the_bound_phase_looks_again(home):

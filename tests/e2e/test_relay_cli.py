@@ -49,7 +49,7 @@ def test_04_exclusive_tls_flags(flag):
 
 def test_05_insecure_wins_over_domain():
     relay = Relay("--domain", "relay.example.com").start()
-    assert relay.events("starting")[0]["mode"] == "insecure"
+    assert relay.wait_event("starting")[0]["mode"] == "insecure"
     assert relay.stop() == 0
 
 

@@ -38,7 +38,7 @@ async def test_28_the_cap_is_503_and_a_free_place_is_taken():
                     pass
             assert refused.value.status_code == 503
             assert relay.get("/healthz").startswith(b"HTTP/1.1 200")
-            assert [e["path"] for e in relay.events("conn_cap_reached")] == ["/v1/client"]
+            assert [e["path"] for e in relay.wait_event("conn_cap_reached")] == ["/v1/client"]
         relay.wait_event("server_released")
         async with binary(relay, sid="sid-2"):
             pass

@@ -18,6 +18,7 @@ def test_the_kernel_says_that_it_is_sealed(relay):
     assert {int(facts[k], 16) for k in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {0}
     if not SANITIZED:
         assert facts["Seccomp"] == "2"
+        relay.wait_until(lambda: relay.events("sealed") + relay.events("seal incomplete"))
         events = relay.events("sealed") + relay.events("seal incomplete")
         assert len(events) == 1 and "syscalls" in events[0].get("enforced", "syscalls")
     assert relay.get("/healthz").startswith(b"HTTP/1.1 200")
@@ -33,7 +34,7 @@ def test_an_incomplete_seal_is_refused_when_it_is_required():
 @pytest.mark.skipif(SANITIZED, reason="a build with sanitizers lacks a part of the seal")
 def test_a_whole_seal_satisfies_the_requirement():
     relay = Relay("--require-seal").start()
-    assert len(relay.events("sealed")) == 1
+    assert len(relay.wait_event("sealed")) == 1
     assert relay.stop() == 0
 
 

@@ -40,6 +40,7 @@ static void add_listening(const char *ip, uint16_t port, int fd)
     assert_int_equal(inet_pton(AF_INET, ip, &v4->sin_addr), 1);
     s->addr_len = sizeof(*v4);
     s->fd = fd;
+    s->family = AF_INET;
     s->type = SOCK_STREAM;
     s->protocol = IPPROTO_TCP;
 }
@@ -198,6 +199,31 @@ static void ids_lie(void)
 {
     facts->ids.contradicted = true;
 }
+static void suid_unknown(void)
+{
+    facts->ids.saved_error = EPERM;
+    facts->ids.saved = 0; /* not read, so not root */
+}
+static void fsuid_unknown(void)
+{
+    facts->ids.filesystem_error = EPERM;
+    facts->ids.filesystem = 0;
+}
+static void ruid_0_fsuid_unknown(void)
+{
+    ruid_0();
+    fsuid_unknown();
+}
+static void portable_ids(void)
+{
+    suid_unknown();
+    fsuid_unknown();
+    facts->linux_facts = false;
+}
+static void status_unread(void)
+{
+    facts->status_error = EFBIG;
+}
 static void ids_unknown(void)
 {
     facts->ids = (struct fact_ids){.error = EPERM};
@@ -221,6 +247,20 @@ static void cap_ambient(void)
 static void cap_inheritable(void)
 {
     facts->capabilities.inheritable = 1U << 21;
+}
+static void cap_admin_and_inheritable(void)
+{
+    cap_admin();
+    facts->capabilities.inheritable = 1U << 19;
+}
+static void cap_ambient_unknown(void)
+{
+    facts->capabilities.ambient_error = EPERM;
+}
+static void cap_admin_ambient_unknown(void)
+{
+    cap_admin();
+    cap_ambient_unknown();
 }
 static void cap_nameless(void)
 {
@@ -408,15 +448,45 @@ static void debug_port(void)
 {
     add_listening("0.0.0.0", 6060, 5);
 }
-static void activated(void)
+static void handed_over(void)
 {
     debug_port();
     facts->sockets.list[0].activated = true;
+}
+static void activated(void)
+{
+    handed_over();
+    posture_policy_allow_activation(policy);
+}
+static void activated_and_another(void)
+{
+    activated();
+    add_listening("127.0.0.1", 6061, 4);
 }
 static void udp_port(void)
 {
     debug_port();
     facts->sockets.list[0].type = SOCK_DGRAM;
+    facts->sockets.list[0].protocol = IPPROTO_UDP;
+}
+static void sockets_unread(void)
+{
+    facts->sockets.error = ENOENT;
+    facts->sockets.error_fd = -1;
+}
+static void socket_unread(void)
+{
+    facts->sockets.error = EPERM;
+    facts->sockets.error_fd = 5;
+}
+static void port_and_unread(void)
+{
+    debug_port();
+    sockets_unread();
+}
+static void too_many(void)
+{
+    facts->sockets.left_out = 3;
 }
 static void unix_listener(void)
 {
@@ -426,7 +496,38 @@ static void unix_listener(void)
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, "\0debug", 6);
     s->addr_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 6);
+    s->family = AF_UNIX;
     s->type = SOCK_STREAM;
+}
+static void unix_datagram(void)
+{
+    unix_listener();
+    facts->sockets.list[0].type = SOCK_DGRAM;
+}
+static void vsock_listener(void)
+{
+    debug_port();
+    facts->sockets.list[0].family = AF_VSOCK;
+    facts->sockets.list[0].addr.ss_family = AF_VSOCK;
+}
+static void plan_as_expected(void)
+{
+    (void)posture_policy_plan_listener(
+        policy, "127.0.0.1:8443", "--https-listen");
+}
+static void plan_debug(void)
+{
+    plan_as_expected();
+    (void)posture_policy_plan_listener(policy, "0.0.0.0:6060", "DEBUG_PORT");
+}
+static void plan_twice(void)
+{
+    plan_as_expected();
+    plan_as_expected();
+}
+static void plan_all_for_one(void)
+{
+    (void)posture_policy_plan_listener(policy, ":8443", "--https-listen");
 }
 static void as_expected(void)
 {
@@ -445,6 +546,70 @@ static void mptcp(void)
 {
     as_expected();
     facts->sockets.list[0].protocol = 262;
+}
+static void sctp(void)
+{
+    as_expected();
+    facts->sockets.list[0].protocol = IPPROTO_SCTP;
+}
+static void expect_again(void)
+{
+    (void)posture_policy_expect_listener(
+        policy, "127.0.0.1:8443", "--https-listen");
+}
+static void two_on_one_address(void)
+{
+    as_expected();
+    add_listening("127.0.0.1", 8443, 8);
+}
+static void two_workers(void)
+{
+    two_on_one_address();
+    expect_again();
+}
+static void one_of_two_workers(void)
+{
+    as_expected();
+    expect_again();
+}
+static void expect_all(void)
+{
+    as_expected();
+    (void)posture_policy_expect_listener(policy, ":9443", "--listen");
+}
+static void any_ipv6(void)
+{
+    struct fact_socket *s = NULL;
+    struct sockaddr_in6 *v6 = NULL;
+
+    expect_all();
+    add_listening("0.0.0.0", 9443, 9);
+    s = &facts->sockets.list[1];
+    v6 = (struct sockaddr_in6 *)(void *)&s->addr;
+    *v6 = (struct sockaddr_in6){
+        .sin6_family = AF_INET6, .sin6_port = htons(9443)};
+    s->addr_len = sizeof(*v6);
+    s->family = AF_INET6;
+}
+static void any_ipv6_only(void)
+{
+    any_ipv6();
+    facts->sockets.list[1].v6_only = 1;
+}
+static void any_ipv4(void)
+{
+    expect_all();
+    add_listening("0.0.0.0", 9443, 9);
+}
+static void any_ipv4_without_ipv6(void)
+{
+    any_ipv4();
+    facts->sockets.no_ipv6 = true;
+}
+static void bound_unread(void)
+{
+    as_expected();
+    socket_unread();
 }
 static void on_fly(void)
 {
@@ -763,12 +928,21 @@ static const struct fixture {
     {"running-as-root", "mapped root", mapped_root, POSTURE_FAIL, "100000", BOOT},
     {"running-as-root", "sources disagree", ids_lie, POSTURE_FAIL, NULL, BOOT},
     {"running-as-root", "unknown", ids_unknown, POSTURE_UNKNOWN, NULL, BOOT},
+    {"running-as-root", "saved id unread", suid_unknown, POSTURE_UNKNOWN, "saved=unknown", BOOT},
+    {"running-as-root", "filesystem id unread", fsuid_unknown, POSTURE_UNKNOWN, "filesystem=unknown", BOOT},
+    {"running-as-root", "root all the same", ruid_0_fsuid_unknown, POSTURE_FAIL, "real=0", BOOT},
+    {"running-as-root", "ids of another system", portable_ids, POSTURE_PASS, "saved=unknown", BOOT},
+    {"running-as-root", "one source only", status_unread, POSTURE_PASS, "could not be read: File too large", BOOT},
     {"capabilities", "none", nothing, POSTURE_PASS, "none", BOOT},
     {"capabilities", "bind service", cap_bind, POSTURE_PASS, "CAP_NET_BIND_SERVICE", BOOT},
     {"capabilities", "admin", cap_admin, POSTURE_FAIL, "effective: CAP_SYS_ADMIN (bit 21)", BOOT},
     {"capabilities", "admin permitted only", cap_admin_permitted, POSTURE_FAIL, "permitted: CAP_SYS_ADMIN", BOOT},
     {"capabilities", "ambient", cap_ambient, POSTURE_FAIL, "ambient: CAP_SYS_ADMIN", BOOT},
     {"capabilities", "inheritable", cap_inheritable, POSTURE_FAIL, "inheritable: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "inheritable beside others", cap_admin_and_inheritable, POSTURE_FAIL, "inheritable: CAP_SYS_PTRACE (bit 19)", BOOT},
+    {"capabilities", "ambient unread", cap_ambient_unknown, POSTURE_UNKNOWN, "ambient", BOOT},
+    {"capabilities", "ambient unread, admin", cap_admin_ambient_unknown, POSTURE_FAIL, "effective: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "one source only", status_unread, POSTURE_PASS, "could not be read: File too large", BOOT},
     {"capabilities", "bit without a name", cap_nameless, POSTURE_FAIL, "bit 60", BOOT},
     {"capabilities", "sources disagree", caps_lie, POSTURE_FAIL, NULL, BOOT},
     {"capabilities", "unknown", caps_unknown, POSTURE_UNKNOWN, NULL, BOOT},
@@ -811,7 +985,19 @@ static const struct fixture {
     {"plaintext-listener", "plain", plaintext, POSTURE_FAIL, "--insecure-listen=0.0.0.0:80", BOOT},
     {"listeners", "none at boot", nothing, POSTURE_PASS, NULL, BOOT},
     {"listeners", "inherited", debug_port, POSTURE_FAIL, "6060", BOOT},
-    {"listeners", "socket activation", activated, POSTURE_PASS, NULL, BOOT},
+    {"listeners", "socket activation, allowed", activated, POSTURE_PASS, NULL, BOOT},
+    {"listeners", "socket activation, not asked for", handed_over, POSTURE_FAIL, "6060", BOOT},
+    {"listeners", "beside an activated one", activated_and_another, POSTURE_FAIL, "6061", BOOT},
+    {"listeners", "no list of descriptors", sockets_unread, POSTURE_UNKNOWN, "/proc/thread-self/fd: No such file", BOOT},
+    {"listeners", "a descriptor that does not tell", socket_unread, POSTURE_UNKNOWN, "descriptor 5: Operation not permitted", BOOT},
+    {"listeners", "no list, and one was found", port_and_unread, POSTURE_FAIL, "6060", BOOT},
+    {"listeners", "more than can be listed", too_many, POSTURE_FAIL, "3 sockets", BOOT},
+    {"listeners", "unix datagram", unix_datagram, POSTURE_FAIL, "unix datagram @debug", BOOT},
+    {"listeners", "a family without a name here", vsock_listener, POSTURE_FAIL, "descriptor 5: family 40", BOOT},
+    {"listeners", "planned as expected", plan_as_expected, POSTURE_PASS, NULL, BOOT},
+    {"listeners", "planned, not expected", plan_debug, POSTURE_FAIL, "about to bind 0.0.0.0:6060 (DEBUG_PORT)", BOOT},
+    {"listeners", "planned twice, expected once", plan_twice, POSTURE_FAIL, "127.0.0.1:8443", BOOT},
+    {"listeners", "planned wider than expected", plan_all_for_one, POSTURE_FAIL, "about to bind :8443", BOOT},
     {"listeners", "udp", udp_port, POSTURE_FAIL, "udp", BOOT},
     {"listeners", "abstract unix", unix_listener, POSTURE_FAIL, "@debug", BOOT},
     {"listeners", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL, BOOT},
@@ -820,6 +1006,16 @@ static const struct fixture {
     {"listeners", "another address", wrong_host, POSTURE_FAIL, "0.0.0.0:8443", BOUND},
     {"listeners", "one too many", one_more, POSTURE_FAIL, "6060", BOUND},
     {"listeners", "mptcp in its place", mptcp, POSTURE_FAIL, "mptcp", BOUND},
+    {"listeners", "sctp in its place", sctp, POSTURE_FAIL, "sctp", BOUND},
+    {"listeners", "two on one address", two_on_one_address, POSTURE_FAIL, "descriptor 8: tcp 127.0.0.1:8443", BOUND},
+    {"listeners", "two workers, two expected", two_workers, POSTURE_PASS, NULL, BOUND},
+    {"listeners", "two expected, one worker", one_of_two_workers, POSTURE_FAIL, "nothing listens on 127.0.0.1:8443", BOUND},
+    {"listeners", "every address", any_ipv6, POSTURE_PASS, NULL, BOUND},
+    {"listeners", "every IPv6 address only", any_ipv6_only, POSTURE_FAIL, "tcp [::]:9443 (IPv6 only)", BOUND},
+    {"listeners", "every IPv4 address only", any_ipv4, POSTURE_FAIL, "nothing listens on :9443", BOUND},
+    {"listeners", "every address without IPv6", any_ipv4_without_ipv6, POSTURE_PASS, NULL, BOUND},
+    {"listeners", "as expected, one unread", bound_unread, POSTURE_UNKNOWN, "descriptor 5", BOUND},
+    {"listeners", "expected, and unread", sockets_unread, POSTURE_UNKNOWN, NULL, BOUND},
     {"single-instance", "bare", nothing, POSTURE_PASS, NULL, BOOT},
     {"single-instance", "fly", on_fly, POSTURE_FAIL, "FLY_APP_NAME", BOOT},
     {"single-instance", "fly, asserted", on_fly_asserted, POSTURE_PASS, "asserted", BOOT},
@@ -898,7 +1094,10 @@ static const struct posture_finding *find(const char *id)
 
         if (strcmp(f->id, id) != 0)
             continue;
-        if (worst == NULL || f->verdict == POSTURE_FAIL ||
+        if (worst != NULL && f->action < worst->action)
+            continue;
+        if (worst == NULL || f->action > worst->action ||
+            f->verdict == POSTURE_FAIL ||
             (f->verdict == POSTURE_UNKNOWN && worst->verdict == POSTURE_PASS))
             worst = f;
     }
@@ -1082,6 +1281,36 @@ static void modes(void **state)
                 fail_msg("case %zu, mode %s", i,
                     posture_mode_name((enum posture_mode)mode));
         }
+}
+
+/* The inheritable set warns, the rest is refused: a finding each. */
+static void inheritable_stands_apart(void **state)
+{
+    (void)state;
+    cap_admin_and_inheritable();
+    judge(POSTURE_PHASE_BOOT, 0);
+    assert_int_equal(posture_report_actions(report, POSTURE_ACTION_REFUSE), 1);
+    assert_int_equal(posture_report_actions(report, POSTURE_ACTION_WARN), 1);
+}
+
+static void listener_addresses(void **state)
+{
+    static const char *const bad[] = {
+        "", "foo", "localhost:80", "1.2.3.4", "1.2.3.4:0", ":x", "::1:80"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(
+            posture_policy_expect_listener(policy, bad[i], "x"), -EINVAL);
+        assert_int_equal(
+            posture_policy_plan_listener(policy, bad[i], "x"), -EINVAL);
+    }
+    assert_int_equal(
+        posture_policy_expect_listener(policy, NULL, "x"), -EINVAL);
+    /* Nothing of them stays behind. */
+    as_expected();
+    judge(POSTURE_PHASE_BOUND, 0);
+    assert_int_equal(find("listeners")->verdict, POSTURE_PASS);
 }
 
 /* Anything in the mode variable is production; only "1" is no mistake. */
@@ -1307,9 +1536,9 @@ static void the_real_process(void **state)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 RUN_TESTS("invariants", CASE(every_fixture), CASE(no_row_is_without_fixtures),
     CASE(every_row_of_the_phase_runs), CASE(the_catalogue_is_complete),
-    CASE(modes), CASE(a_malformed_mode_never_weakens),
-    CASE(all_failures_or_the_first), CASE(the_fix_is_the_platforms),
-    CASE(fixes_are_shell_pasteable),
+    CASE(modes), CASE(inheritable_stands_apart), CASE(listener_addresses),
+    CASE(a_malformed_mode_never_weakens), CASE(all_failures_or_the_first),
+    CASE(the_fix_is_the_platforms), CASE(fixes_are_shell_pasteable),
     CASE(everything_about_a_directory_in_one_boot),
     CASE(a_container_gets_no_command_for_root), CASE(no_fix_does_harm),
     CASE(an_owner_that_is_not_mapped_is_named_as_such),

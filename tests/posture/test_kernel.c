@@ -3,18 +3,28 @@
  * user ids that differ, capability sets without the effective one.
  */
 #include <errno.h>
+#include <grp.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/fsuid.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "posture/posture.h"
 
 #include "cmocka_all.h"
+#include "deny.h"
 
-enum { SOMEBODY = 65532, CHILD_LOST = 99 };
+enum {
+    SOMEBODY = 65532,
+    UNCONFIRMED = 98, /* one source of two could not be read */
+    CHILD_LOST = 99,
+};
 
 /* Runs in the child; false: the state could not be made. */
 typedef bool make_fn(void);
@@ -32,15 +42,45 @@ static int verdict_in(make_fn *make, const char *id)
     for (size_t i = 0; i < posture_report_count(report); i++) {
         const struct posture_finding *f = posture_report_finding(report, i);
 
-        if (strcmp(f->id, id) == 0)
-            verdict = (int)f->verdict;
+        if (strcmp(f->id, id) != 0)
+            continue;
+        verdict = (int)f->verdict;
+        if (f->verdict == POSTURE_PASS &&
+            strstr(f->observed, "could not be read") != NULL)
+            verdict = UNCONFIRMED;
     }
     posture_report_free(report);
     posture_policy_free(policy);
     return verdict;
 }
 
-static void assert_verdict(
+/* The same in a thread that is not the first. */
+struct threaded {
+    make_fn *make;
+    const char *id;
+    int verdict;
+};
+
+static void *run_thread(void *arg)
+{
+    struct threaded *t = arg;
+
+    t->verdict = verdict_in(t->make, t->id);
+    return NULL;
+}
+
+static int verdict_in_thread(make_fn *make, const char *id)
+{
+    struct threaded t = {make, id, CHILD_LOST};
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, run_thread, &t) != 0 ||
+        pthread_join(thread, NULL) != 0)
+        return CHILD_LOST;
+    return t.verdict;
+}
+
+static void assert_verdict_by(int (*run)(make_fn *make, const char *id),
     make_fn *make, const char *id, enum posture_verdict want)
 {
     int status = 0;
@@ -51,10 +91,16 @@ static void assert_verdict(
     child = fork();
     assert_true(child >= 0);
     if (child == 0)
-        _exit(verdict_in(make, id));
+        _exit(run(make, id));
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), want);
+}
+
+static void assert_verdict(
+    make_fn *make, const char *id, enum posture_verdict want)
+{
+    assert_verdict_by(verdict_in, make, id, want);
 }
 
 static bool nobody_special(void)
@@ -120,6 +166,59 @@ static bool admin_ambient(void)
                0;
 }
 
+/* The system calls alone change the calling thread only. */
+static bool nobody_in_this_thread(void)
+{
+    return syscall(SYS_setresgid, SOMEBODY, SOMEBODY, SOMEBODY) == 0 &&
+           syscall(SYS_setresuid, SOMEBODY, SOMEBODY, SOMEBODY) == 0;
+}
+
+/* As many groups as there can be, with the longest numbers. */
+static bool all_groups(void)
+{
+    enum { GROUPS = 65536 }; /* NGROUPS_MAX */
+    static gid_t groups[GROUPS];
+
+    for (size_t i = 0; i < GROUPS; i++)
+        groups[i] = 4000000000U + (gid_t)i;
+    return setgroups(GROUPS, groups) == 0 && bind_service();
+}
+
+static bool setfsuid_denied(void)
+{
+    return nobody_special() &&
+           deny((struct denied_call){.number = SYS_setfsuid, .any = true});
+}
+static bool ambient_denied(void)
+{
+    return nobody_special() && deny((struct denied_call){
+                                   .number = SYS_prctl,
+                                   .first = PR_CAP_AMBIENT,
+                               });
+}
+static bool admin_ambient_denied(void)
+{
+    return admin_ambient() && ambient_denied();
+}
+static bool without_proc(void)
+{
+    return unshare(CLONE_NEWNS) == 0 &&
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           umount2("/proc", MNT_DETACH) == 0;
+}
+static bool setfsuid_denied_without_proc(void)
+{
+    return without_proc() && setfsuid_denied();
+}
+static bool ambient_denied_without_proc(void)
+{
+    return without_proc() && ambient_denied();
+}
+static bool getsockopt_denied(void)
+{
+    return deny((struct denied_call){.number = SYS_getsockopt, .any = true});
+}
+
 static void user_ids(void **state)
 {
     (void)state;
@@ -141,5 +240,38 @@ static void capability_sets(void **state)
     assert_verdict(admin_inheritable, "capabilities", POSTURE_FAIL);
 }
 
-RUN_TESTS(
-    "kernel", cmocka_unit_test(user_ids), cmocka_unit_test(capability_sets));
+/* What a sandbox refuses to tell is taken from /proc, or unknown. */
+static void denied_calls(void **state)
+{
+    (void)state;
+    assert_verdict(setfsuid_denied, "running-as-root", POSTURE_PASS);
+    assert_verdict(
+        setfsuid_denied_without_proc, "running-as-root", POSTURE_UNKNOWN);
+    assert_verdict(ambient_denied, "capabilities", POSTURE_PASS);
+    assert_verdict(admin_ambient_denied, "capabilities", POSTURE_FAIL);
+    assert_verdict(
+        ambient_denied_without_proc, "capabilities", POSTURE_UNKNOWN);
+    assert_verdict(getsockopt_denied, "listeners", POSTURE_UNKNOWN);
+    assert_verdict(without_proc, "listeners", POSTURE_UNKNOWN);
+}
+
+/* The answer is that of the thread that asks. */
+static void threads(void **state)
+{
+    (void)state;
+    assert_verdict_by(verdict_in_thread, nobody_in_this_thread,
+        "running-as-root", POSTURE_PASS);
+    assert_verdict_by(
+        verdict_in_thread, nobody_in_this_thread, "capabilities", POSTURE_PASS);
+}
+
+static void a_long_status_is_read_whole(void **state)
+{
+    (void)state;
+    assert_verdict(all_groups, "running-as-root", POSTURE_PASS);
+    assert_verdict(all_groups, "capabilities", POSTURE_PASS);
+}
+
+RUN_TESTS("kernel", cmocka_unit_test(user_ids),
+    cmocka_unit_test(capability_sets), cmocka_unit_test(denied_calls),
+    cmocka_unit_test(threads), cmocka_unit_test(a_long_status_is_read_whole));

@@ -40,7 +40,10 @@ static void what_is_absent_or_malformed_is_not_known(void **state)
         LIT("Uid:\t1\t2\t3\t4\t5\n"), LIT("Uid:\t-1\t2\t3\t4\n"),
         LIT("Uid:\t4294967296\t2\t3\t4\n"), LIT("CapEff:\tzz\n"),
         LIT("CapEff:\t\n"), LIT("CapEff:\t00000000000000000\n"),
-        LIT("xUid:\t0\t0\t0\t0\n"), LIT("\n\n:::\n\0Uid\n")};
+        /* Without its end a line may be cut, and its number another. */
+        LIT("Uid:\t1\t2\t3\t4"), LIT("CapEff:\t0000000000000400"),
+        LIT("Name:\tx\nCapEff:\t00000000"), LIT("xUid:\t0\t0\t0\t0\n"),
+        LIT("\n\n:::\n\0Uid\n")};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -64,6 +67,8 @@ static void uid_maps(void **state)
         {LIT("1000 1000 1\n0 1000 1\n"), UID_MAP_MAPPED, 1000},
         {LIT("65532 65532 1\n"), UID_MAP_UNMAPPED, 0},
         {LIT(""), UID_MAP_UNKNOWN, 0},
+        {LIT("0 100000 65536"), UID_MAP_UNKNOWN, 0},
+        {LIT("1 1 1\n0 100000 6"), UID_MAP_UNKNOWN, 0},
         {LIT("0 0\n"), UID_MAP_UNKNOWN, 0},
         {LIT("0 0 x\n"), UID_MAP_UNKNOWN, 0},
         {LIT("0 0 1 1\n"), UID_MAP_UNKNOWN, 0},
