@@ -1,5 +1,9 @@
 /* The files of /proc that the posture check reads. */
 #include "fuzz.h"
+#include <string.h>
+
+#include "posture/cgroup.h"
+#include "posture/file_capability.h"
 #include "posture/group_file.h"
 #include "posture/mountinfo.h"
 #include "posture/proc_status.h"
@@ -8,6 +12,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct proc_status status;
+    struct mountinfo mount;
+    struct span found = {.len = 0};
+    uint64_t number = 0;
+    char path[64];
     struct uid_map map;
 
     proc_status_parse(span_of(data, size), &status);
@@ -15,8 +23,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint32_t gid = 0; gid < 50; gid++)
         FUZZ_CHECK(group_file_privileged(span_of(data, size), gid).len <=
                    (size > 6 ? size : 6));
-    (void)mountinfo_is_of(span_of(data, size), "0:41");
-    (void)mountinfo_has_option(span_of(data, size), "default_permissions");
+    if (mountinfo_parse(span_of(data, size), &mount)) {
+        (void)mountinfo_has_option(&mount, "default_permissions");
+        FUZZ_CHECK(!mountinfo_unescape(mount.point, path, sizeof(path)) ||
+                   strlen(path) <= mount.point.len);
+    }
+    if (cgroup_path(span_of(data, size), "memory", &found) ||
+        cgroup_path(span_of(data, size), NULL, &found))
+        FUZZ_CHECK(found.len > 0 && found.ptr[0] == '/');
+    (void)cgroup_limit(span_of(data, size), &number);
+    (void)file_capability_parse(span_of(data, size), &number);
     FUZZ_CHECK(map.root != UID_MAP_MAPPED || map.outside != 0);
     return 0;
 }

@@ -58,7 +58,7 @@ int posture_check(const struct posture_policy *policy, enum posture_phase phase,
     if (!failed) {
         report->phase = phase;
         report->flags = flags;
-        facts_collect(policy, facts);
+        facts_collect(policy, phase, facts);
         check_judge(policy, facts, report);
         report->waivers = NULL; /* the policy may go before the report */
         report->waiver_count = 0;

@@ -19,6 +19,9 @@ enum {
     FACTS_COMPONENTS_MAX = 64,
     FACTS_FILES_MAX = 64,
     FACTS_SOCKETS_MAX = 128,
+    FACTS_DESCRIPTORS_MAX = 64,
+    FACTS_ACCESS_MAX = 16,
+    FACTS_FIRST_ACTIVATED = 3, /* SD_LISTEN_FDS_START, sd_listen_fds(3) */
 };
 
 struct fact_ids {
@@ -55,7 +58,9 @@ struct fact_user_namespace {
 struct fact_component {
     char path[FACTS_PATH_MAX];
     uint32_t uid;
-    uint32_t mode;       /* with the type bits */
+    uint32_t gid;
+    uint32_t mode; /* with the type bits */
+    uint64_t links;
     bool read_only;      /* on a read-only mount */
     bool on_root;        /* on the file system of "/" */
     const char *made_up; /* why its modes mean nothing, or NULL */
@@ -166,6 +171,64 @@ struct fact_process {
     struct fact_number preload_file; /* is /etc/ld.so.preload not empty? */
 };
 
+/* The file of a program. */
+struct fact_program {
+    int error; /* errno that kept it from being examined, or 0 */
+    char path[FACTS_PATH_MAX];
+    bool deleted;   /* the file is gone; the rest is not known then */
+    bool in_memory; /* memfd_create(2) */
+    uint32_t mode;  /* with the type bits */
+    struct fact_number writable;           /* by us: 1, or 0 */
+    struct fact_number directory_writable; /* the same */
+    struct fact_number capabilities;       /* of the file, as bits */
+};
+
+enum fact_descriptor_kind {
+    FACT_DESCRIPTOR_OTHER, /* a pipe, a file, an eventfd, … */
+    FACT_DESCRIPTOR_DIRECTORY,
+    FACT_DESCRIPTOR_DEVICE, /* but null, zero, random, a terminal, … */
+    FACT_DESCRIPTOR_RUNTIME_SOCKET, /* connected to a container runtime */
+};
+
+struct fact_descriptor {
+    int fd;
+    enum fact_descriptor_kind kind;
+    char target[128]; /* what /proc calls it */
+};
+
+/* Descriptors that exec let through, but 0, 1, 2 and those of activation. */
+struct fact_descriptors {
+    int error;             /* errno of listing them, or 0 */
+    unsigned closed_stdio; /* bit n: descriptor n is closed */
+    struct fact_descriptor list[FACTS_DESCRIPTORS_MAX];
+    size_t count;
+    size_t left_out; /* found, and the list had no room */
+};
+
+/* A path that exists, and whether we may do with it what is asked. */
+struct fact_access {
+    char path[FACTS_PATH_MAX];
+    bool allowed;
+    int error; /* errno when that is not known, or 0 */
+};
+
+/* What the machine or the container shows to this process. */
+struct fact_host {
+    struct fact_access runtime_sockets[FACTS_ACCESS_MAX];
+    size_t runtime_socket_count;
+    int mounts_error; /* errno of reading the mounts, or 0 */
+    struct fact_access knobs[FACTS_ACCESS_MAX];
+    size_t knob_count;
+    struct fact_access devices[FACTS_ACCESS_MAX]; /* that we may read */
+    size_t device_count;
+    struct fact_number sys_read_only; /* is /sys mounted so? */
+    struct fact_number root_read_only;
+    struct fact_access system[FACTS_ACCESS_MAX]; /* /, /usr, /etc, /lib */
+    size_t system_count;
+    struct fact_number memory_limit; /* bytes; UINT64_MAX: none */
+    struct fact_number memory;       /* bytes of the machine */
+};
+
 struct posture_facts {
     uint64_t now;     /* seconds since 1970 */
     bool linux_facts; /* false: the Linux-only facts were not read */
@@ -185,6 +248,13 @@ struct posture_facts {
     struct fact_sockets sockets;
     struct fact_lock lock; /* if the policy names one */
     struct fact_process process;
+    struct fact_program executable;
+    struct fact_program target; /* if the policy names a program */
+    struct fact_descriptors descriptors;
+    struct fact_host host;
+    struct fact_directory *key_files; /* as many as the policy names */
+    gid_t *groups; /* the effective one first; an allocation, or NULL */
+    size_t group_count;
 };
 
 /* -ENOMEM, or 0 and facts that facts_free() releases. */
@@ -192,15 +262,18 @@ NONNULL int facts_new(
     const struct posture_policy *policy, struct posture_facts **ret);
 void facts_free(struct posture_facts *facts);
 
-/* Read everything that the policy asks for; facts_linux.c or
- * facts_portable.c. */
-NONNULL void facts_collect(
-    const struct posture_policy *policy, struct posture_facts *ret);
+/* Read what the policy asks for and the rows of the phase judge; a sealed
+ * process could not read the rest.  facts_linux.c or facts_portable.c. */
+NONNULL void facts_collect(const struct posture_policy *policy,
+    enum posture_phase phase, struct posture_facts *ret);
 
 /* Its parts, one file each; facts_files.h has what differs by system. */
 NONNULL void facts_environment(
     const struct posture_policy *policy, struct posture_facts *ret);
 NONNULL void facts_directory(const char *path, struct fact_directory *ret);
+/* The way to a file, which is the last component; links are resolved, the last
+ * one too. */
+NONNULL void facts_file(const char *path, struct fact_directory *ret);
 NONNULL void facts_lock(const char *path, struct fact_lock *ret);
 NONNULL void facts_sockets(struct fact_sockets *ret);
 
@@ -208,6 +281,23 @@ struct proc_status;
 NONNULL void facts_process(
     const struct proc_status *status, struct fact_process *ret);
 
+NONNULL void facts_program(
+    const struct posture_policy *policy, struct posture_facts *ret);
+NONNULL void facts_descriptors(struct fact_descriptors *ret);
+NONNULL void facts_host(struct fact_host *ret);
+
+/* Is it the path of a container runtime's socket? */
+NONNULL bool facts_is_runtime_socket(const char *path);
+
+/* How many descriptors sd_listen_fds(3) hands to this very process; they
+ * begin with FACTS_FIRST_ACTIVATED. */
+int facts_activated_count(void);
+
 /* Open what /proc has of that name about the calling thread; a descriptor, or
  * -1 and errno.  In facts_linux.c. */
 MUST_CHECK NONNULL int facts_open_self(const char *name, int flags);
+
+/* Of Linux alone, in facts_linux.c: */
+struct fact_number facts_number(bool known, uint64_t value, int error);
+/* The first bytes of a file, NUL-terminated: the length, or -errno. */
+NONNULL ssize_t facts_read_head(const char *path, char *ret, size_t cap);

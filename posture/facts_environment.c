@@ -15,8 +15,10 @@ int facts_new(const struct posture_policy *policy, struct posture_facts **ret)
         return -ENOMEM;
     facts->variables =
         calloc(policy->variable_count + 1, sizeof(*facts->variables));
-    if (facts->variables == NULL) {
-        free(facts);
+    facts->key_files =
+        calloc(policy->key_file_count + 1, sizeof(*facts->key_files));
+    if (facts->variables == NULL || facts->key_files == NULL) {
+        facts_free(facts);
         return -ENOMEM;
     }
     *ret = facts;
@@ -27,6 +29,8 @@ void facts_free(struct posture_facts *facts)
 {
     if (facts == NULL)
         return;
+    free(facts->groups);
+    free(facts->key_files);
     free(facts->variables);
     free(facts);
 }
@@ -68,6 +72,21 @@ static enum posture_platform find_platform(void)
     return POSTURE_PLATFORM_BARE;
 }
 
+/* Without memory, or if the list grows meanwhile, it stays shorter: then a
+ * group is taken for one that is not ours. */
+static void collect_groups(struct posture_facts *ret)
+{
+    int count = getgroups(0, NULL);
+    size_t room = count < 0 ? 0 : (size_t)count;
+
+    ret->groups = malloc((room + 1) * sizeof(*ret->groups));
+    if (ret->groups == NULL)
+        return;
+    ret->groups[0] = getegid();
+    count = room == 0 ? 0 : getgroups((int)room, ret->groups + 1);
+    ret->group_count = 1 + (count < 0 ? 0 : (size_t)count);
+}
+
 void facts_environment(
     const struct posture_policy *policy, struct posture_facts *ret)
 {
@@ -87,4 +106,6 @@ void facts_environment(
     ret->platform = find_platform();
     ret->euid = geteuid();
     ret->egid = getegid();
+    if (policy->key_file_count > 0)
+        collect_groups(ret);
 }

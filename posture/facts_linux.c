@@ -39,6 +39,23 @@ int facts_open_self(const char *name, int flags)
     return open(path, flags | O_CLOEXEC);
 }
 
+struct fact_number facts_number(bool known, uint64_t value, int error)
+{
+    return (struct fact_number){
+        .known = known, .error = known ? 0 : error, .value = value};
+}
+
+ssize_t facts_read_head(const char *path, char *ret, size_t cap)
+{
+    CLOSES int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, ret, cap - 1);
+
+    if (len < 0)
+        return -errno;
+    ret[len] = '\0';
+    return len;
+}
+
 /* Read such a file whole; the length, or -errno. */
 static ssize_t read_self(const char *name, char *buf, size_t cap)
 {
@@ -103,13 +120,15 @@ static void collect_ids(const struct proc_status *status, struct fact_ids *ret)
                 status->uid[PROC_STATUS_FILESYSTEM] != ret->filesystem));
 }
 
-/* 0 or errno.  EINVAL is the end: past the last capability of this kernel, or
- * at once where it has no ambient set. */
-static int ambient_set(uint64_t *ret)
+/* Only what is both permitted and inheritable can be ambient.  0 or errno;
+ * EINVAL: this kernel has no ambient set. */
+static int ambient_set(uint64_t possible, uint64_t *ret)
 {
     for (unsigned long bit = 0; bit < 64; bit++) {
-        int held = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, bit, 0, 0);
+        int held = 0;
 
+        if ((possible >> bit & 1) != 0)
+            held = prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, bit, 0, 0);
         if (held < 0)
             return errno == EINVAL ? 0 : errno;
         if (held == 1)
@@ -143,7 +162,8 @@ static void collect_capabilities(
         .inheritable = data[0].inheritable | (uint64_t)data[1].inheritable
                                                  << 32,
     };
-    ret->ambient_error = ambient_set(&ret->ambient);
+    ret->ambient_error =
+        ambient_set(ret->permitted & ret->inheritable, &ret->ambient);
     if (ret->ambient_error != 0 && status->cap_known[PROC_STATUS_CAP_AMBIENT]) {
         ret->ambient = status->cap[PROC_STATUS_CAP_AMBIENT];
         ret->ambient_error = 0;
@@ -182,15 +202,29 @@ static void collect_process(struct posture_facts *ret)
     };
 }
 
-void facts_collect(
+static void collect_at_boot(
     const struct posture_policy *policy, struct posture_facts *ret)
+{
+    facts_program(policy, ret);
+    facts_descriptors(&ret->descriptors);
+    facts_host(&ret->host);
+    if (policy->cert_cache != NULL)
+        facts_directory(policy->cert_cache, &ret->cert_cache);
+    for (size_t i = 0; i < policy->key_file_count; i++)
+        facts_file(policy->key_files[i].name, &ret->key_files[i]);
+    if (policy->lock_path != NULL)
+        facts_lock(policy->lock_path, &ret->lock);
+}
+
+void facts_collect(const struct posture_policy *policy,
+    enum posture_phase phase, struct posture_facts *ret)
 {
     ret->linux_facts = true;
     facts_environment(policy, ret);
-    collect_process(ret);
-    facts_sockets(&ret->sockets);
-    if (policy->cert_cache != NULL)
-        facts_directory(policy->cert_cache, &ret->cert_cache);
-    if (policy->lock_path != NULL)
-        facts_lock(policy->lock_path, &ret->lock);
+    if (phase != POSTURE_PHASE_BOUND)
+        collect_process(ret);
+    if (phase != POSTURE_PHASE_SEALED)
+        facts_sockets(&ret->sockets);
+    if (phase == POSTURE_PHASE_BOOT)
+        collect_at_boot(policy, ret);
 }

@@ -42,10 +42,11 @@ static bool fuse_modes_count(dev_t dev)
         return false;
     (void)text_format(device, sizeof(device), "%u:%u", major(dev), minor(dev));
     while (!counts && (len = getline(&line, &cap, mounts)) > 0) {
-        struct span mount = span_of(line, (size_t)len);
+        struct mountinfo mount;
 
-        counts = mountinfo_is_of(mount, device) &&
-                 mountinfo_has_option(mount, "default_permissions");
+        counts = mountinfo_parse(span_of(line, (size_t)len), &mount) &&
+                 span_eq(mount.device, span_str(device)) &&
+                 mountinfo_has_option(&mount, "default_permissions");
     }
     (void)fclose(mounts);
     return counts;

@@ -72,8 +72,8 @@ const char *facts_error_text(int error)
     return strerror(error); /* NOLINT(concurrency-mt-unsafe) */
 }
 
-void facts_collect(
-    const struct posture_policy *policy, struct posture_facts *ret)
+void facts_collect(const struct posture_policy *policy,
+    enum posture_phase phase, struct posture_facts *ret)
 {
     ret->linux_facts = false;
     name_system(ret->system, sizeof(ret->system));
@@ -85,8 +85,12 @@ void facts_collect(
         .saved_error = ENOSYS, /* POSIX has no call that tells it */
         .filesystem_error = ENOSYS,
     };
+    if (phase != POSTURE_PHASE_BOOT)
+        return;
     if (policy->cert_cache != NULL)
         facts_directory(policy->cert_cache, &ret->cert_cache);
+    for (size_t i = 0; i < policy->key_file_count; i++)
+        facts_file(policy->key_files[i].name, &ret->key_files[i]);
     if (policy->lock_path != NULL)
         facts_lock(policy->lock_path, &ret->lock);
 }

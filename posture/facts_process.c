@@ -20,36 +20,18 @@
 #include "posture/group_file.h"
 #include "posture/proc_status.h"
 
-static struct fact_number number_of(bool known, uint64_t value, int error)
-{
-    return (struct fact_number){
-        .known = known, .error = known ? 0 : error, .value = value};
-}
-
-/* The first bytes of a small file; a negative errno if it cannot be read. */
-static ssize_t read_head(const char *path, char *ret, size_t cap)
-{
-    CLOSES int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, ret, cap - 1);
-
-    if (len < 0)
-        return -errno;
-    ret[len] = '\0';
-    return len;
-}
-
 static struct fact_number read_number(const char *path)
 {
     char buf[32];
     uint64_t value = 0;
-    ssize_t len = read_head(path, buf, sizeof(buf));
+    ssize_t len = facts_read_head(path, buf, sizeof(buf));
     struct span text = span_of(buf, len < 0 ? 0 : strcspn(buf, "\n"));
 
     bool known = num_parse_u64(text, UINT64_MAX, &value);
 
     if (len < 0)
-        return number_of(false, 0, (int)-len);
-    return number_of(known, value, EINVAL);
+        return facts_number(false, 0, (int)-len);
+    return facts_number(known, value, EINVAL);
 }
 
 /* ---- no-way-back ---- */
@@ -59,24 +41,24 @@ static struct fact_number bounding_set(const struct proc_status *status)
     uint64_t set = 0;
 
     if (status->cap_known[PROC_STATUS_CAP_BOUNDING])
-        return number_of(true, status->cap[PROC_STATUS_CAP_BOUNDING], 0);
+        return facts_number(true, status->cap[PROC_STATUS_CAP_BOUNDING], 0);
     for (unsigned long bit = 0; bit < 64; bit++) {
         int held = prctl(PR_CAPBSET_READ, bit, 0, 0, 0);
 
         if (held < 0 && (errno != EINVAL || bit == 0))
-            return number_of(false, 0, errno);
+            return facts_number(false, 0, errno);
         if (held < 0)
             break; /* past the last one that this kernel has */
         set |= (uint64_t)held << bit;
     }
-    return number_of(true, set, 0);
+    return facts_number(true, set, 0);
 }
 
 static struct fact_number asked_by_prctl(int option)
 {
     int value = prctl(option, 0, 0, 0, 0);
 
-    return number_of(value >= 0, (uint64_t)value, errno);
+    return facts_number(value >= 0, (uint64_t)value, errno);
 }
 
 /* ---- traced ---- */
@@ -86,12 +68,14 @@ static void find_tracer(
 {
     char path[64];
 
-    ret->tracer = number_of(status->tracer_known, status->tracer_pid, ENOENT);
+    ret->tracer =
+        facts_number(status->tracer_known, status->tracer_pid, ENOENT);
     if (!status->tracer_known || status->tracer_pid == 0)
         return;
     (void)text_format(path, sizeof(path), "/proc/%llu/comm",
         (unsigned long long)status->tracer_pid);
-    IGNORE(read_head(path, ret->tracer_name, sizeof(ret->tracer_name)) < 0,
+    IGNORE(
+        facts_read_head(path, ret->tracer_name, sizeof(ret->tracer_name)) < 0,
         "the name only helps");
     ret->tracer_name[strcspn(ret->tracer_name, "\n")] = '\0';
 }
@@ -103,8 +87,8 @@ static struct fact_number hard_limit(__rlimit_resource_t resource)
     struct rlimit limit;
 
     if (getrlimit(resource, &limit) < 0)
-        return number_of(false, 0, errno);
-    return number_of(
+        return facts_number(false, 0, errno);
+    return facts_number(
         true, limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max, 0);
 }
 
@@ -113,12 +97,12 @@ static struct fact_number hard_limit(__rlimit_resource_t resource)
 static struct fact_number core_is_piped(void)
 {
     char pattern[128] = "";
-    ssize_t len =
-        read_head("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern));
+    ssize_t len = facts_read_head(
+        "/proc/sys/kernel/core_pattern", pattern, sizeof(pattern));
 
     if (len < 0)
-        return number_of(false, 0, (int)-len);
-    return number_of(true, pattern[0] == '|' || pattern[0] == '@', 0);
+        return facts_number(false, 0, (int)-len);
+    return facts_number(true, pattern[0] == '|' || pattern[0] == '@', 0);
 }
 
 /* ---- privileged-group ---- */
@@ -141,7 +125,7 @@ static void find_groups(struct fact_process *ret)
         ret->groups_error = ENOMEM;
         return;
     }
-    len = read_head("/etc/group", names, FACTS_GROUP_FILE_MAX);
+    len = facts_read_head("/etc/group", names, FACTS_GROUP_FILE_MAX);
     for (int i = 0; i <= count; i++) {
         struct span name = group_file_privileged(
             span_of(names, len < 0 ? 0 : (size_t)len), groups[i]);
@@ -149,7 +133,7 @@ static void find_groups(struct fact_process *ret)
 
         if (name.len == 0)
             continue;
-        ret->privileged_group = number_of(true, groups[i], 0);
+        ret->privileged_group = facts_number(true, groups[i], 0);
         text_add(&t, name);
         return;
     }
@@ -162,8 +146,8 @@ static struct fact_number namespace_of(const char *path)
     struct stat st;
 
     if (stat(path, &st) < 0)
-        return number_of(false, 0, errno);
-    return number_of(true, st.st_ino, 0);
+        return facts_number(false, 0, errno);
+    return facts_number(true, st.st_ino, 0);
 }
 
 /* ---- confinement ---- */
@@ -175,7 +159,7 @@ static void find_label(struct fact_process *ret)
         "/proc/thread-self/attr/current"};
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        ssize_t len = read_head(paths[i], ret->label, sizeof(ret->label));
+        ssize_t len = facts_read_head(paths[i], ret->label, sizeof(ret->label));
 
         ret->label_error = len < 0 ? (int)-len : 0;
         if (len < 0)
@@ -214,11 +198,11 @@ static void find_loader_variables(struct fact_process *ret)
 static struct fact_number preload_file(void)
 {
     char buf[2];
-    ssize_t len = read_head("/etc/ld.so.preload", buf, sizeof(buf));
+    ssize_t len = facts_read_head("/etc/ld.so.preload", buf, sizeof(buf));
 
     if (len == -ENOENT)
-        return number_of(true, 0, 0);
-    return number_of(len >= 0, len > 0, (int)-len);
+        return facts_number(true, 0, 0);
+    return facts_number(len >= 0, len > 0, (int)-len);
 }
 
 _Static_assert(
@@ -229,7 +213,7 @@ static struct fact_number entropy(void)
     uint8_t byte = 0;
     bool answers = getrandom(&byte, sizeof(byte), GRND_NONBLOCK) == 1;
 
-    return number_of(answers, 1, errno);
+    return facts_number(answers, 1, errno);
 }
 
 void facts_process(const struct proc_status *status, struct fact_process *ret)
@@ -243,7 +227,7 @@ void facts_process(const struct proc_status *status, struct fact_process *ret)
     ret->core_is_piped = core_is_piped();
     ret->descriptors = hard_limit(RLIMIT_NOFILE);
     find_tracer(status, ret);
-    ret->personality = number_of(persona >= 0, (unsigned)persona, errno);
+    ret->personality = facts_number(persona >= 0, (unsigned)persona, errno);
     ret->randomize_va_space =
         read_number("/proc/sys/kernel/randomize_va_space");
     ret->entropy = entropy();
@@ -254,7 +238,7 @@ void facts_process(const struct proc_status *status, struct fact_process *ret)
         namespace_of("/proc/thread-self/ns/ipc");
     ret->namespaces[FACTS_NAMESPACE_UTS] =
         namespace_of("/proc/thread-self/ns/uts");
-    ret->seccomp = number_of(status->seccomp_known, status->seccomp, ENOENT);
+    ret->seccomp = facts_number(status->seccomp_known, status->seccomp, ENOENT);
     find_label(ret);
     find_loader_variables(ret);
     ret->preload_file = preload_file();

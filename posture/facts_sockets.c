@@ -16,8 +16,6 @@
 #include "base/num.h"
 #include "base/own.h"
 
-enum { FIRST_ACTIVATED = 3 }; /* SD_LISTEN_FDS_START, sd_listen_fds(3) */
-
 static uint64_t number(const char *name)
 {
     const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe) */
@@ -28,8 +26,7 @@ static uint64_t number(const char *name)
     return result;
 }
 
-/* How many descriptors socket activation handed to this very process. */
-static int activated_count(void)
+int facts_activated_count(void)
 {
     return number("LISTEN_PID") == (uint64_t)getpid()
                ? (int)number("LISTEN_FDS")
@@ -153,8 +150,8 @@ static void try_descriptor(struct fact_sockets *ret, int fd, int activated)
         keep_error(ret, fd, error);
     } else if (waits) {
         found.cookie = ask_cookie(fd);
-        found.activated =
-            fd >= FIRST_ACTIVATED && fd - FIRST_ACTIVATED < activated;
+        found.activated = fd >= FACTS_FIRST_ACTIVATED &&
+                          fd - FACTS_FIRST_ACTIVATED < activated;
         keep_socket(ret, &found);
     }
 }
@@ -207,7 +204,7 @@ static bool ipv6_is_missing(void)
 
 void facts_sockets(struct fact_sockets *ret)
 {
-    int activated = activated_count();
+    int activated = facts_activated_count();
     CLOSES int fd = facts_open_self("fd", O_RDONLY | O_DIRECTORY);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 

@@ -16,25 +16,15 @@ static const struct {
 } fixed[] = {
     {4, "adm"}, {6, "disk"}, {15, "kmem"}, {27, "sudo"}, {42, "shadow"}};
 
-static struct span take_until(struct span *in, uint8_t end)
-{
-    const uint8_t *at = in->len == 0 ? NULL : memchr(in->ptr, end, in->len);
-    size_t len = at == NULL ? in->len : (size_t)(at - in->ptr);
-    struct span taken = span_of(in->ptr, len);
-
-    *in = span_from(*in, at == NULL ? len : len + 1);
-    return taken;
-}
-
 static struct span name_in_file(struct span file, uint32_t gid)
 {
     while (file.len > 0) {
-        struct span line = take_until(&file, '\n');
-        struct span name = take_until(&line, ':');
+        struct span line = span_take_until(&file, '\n');
+        struct span name = span_take_until(&line, ':');
         uint64_t number = 0;
 
-        (void)take_until(&line, ':'); /* the password */
-        if (num_parse_u64(take_until(&line, ':'), UINT32_MAX, &number) &&
+        (void)span_take_until(&line, ':'); /* the password */
+        if (num_parse_u64(span_take_until(&line, ':'), UINT32_MAX, &number) &&
             number == gid)
             return name;
     }

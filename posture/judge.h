@@ -12,6 +12,8 @@ struct judgement {
     const struct posture_policy *policy;
     const struct posture_invariant *row;
     struct posture_report *report;
+    /* Of rows on paths, while they judge one. */
+    const struct fact_directory *walk;
 };
 
 typedef void judge_fn(const struct judgement *j);
@@ -35,6 +37,15 @@ judge_fn judge_host_namespaces;
 judge_fn judge_privileged_group;
 judge_fn judge_confinement;
 judge_fn judge_core_dumps;
+
+judge_fn judge_executable;
+judge_fn judge_inherited_descriptors;
+judge_fn judge_key_files;
+
+judge_fn judge_runtime_socket;
+judge_fn judge_privileged_container;
+judge_fn judge_root_filesystem;
+judge_fn judge_memory_limit;
 
 /* Add a finding that holds. */
 void judge_pass(const struct judgement *j, const char *observed);

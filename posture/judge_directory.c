@@ -1,220 +1,21 @@
-#include "posture/judge.h"
-
-#include <errno.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 
 #include "base/text.h"
 #include "posture/facts_files.h"
-
-/* S_ISVTX, which plain POSIX does not name. */
-enum { STICKY = 01000 };
-
-/* A path for a shell, in single quotes. */
-static void add_quoted(struct text *t, const char *path)
-{
-    text_add_char(t, '\'');
-    for (; *path != '\0'; path++) {
-        if (*path == '\'') {
-            text_add_str(t, "'\\''");
-        } else {
-            text_add_char(t, *path);
-        }
-    }
-    text_add_char(t, '\'');
-}
-
-struct fault {
-    const char *path;
-    const char *reason;
-    const char *expected;
-    const char *commands[2]; /* each before the path; NULL: the row's fix */
-    const char *advice;      /* instead of commands */
-    uint32_t uid;
-    uint32_t mode;
-};
-
-/* Does that id stand for owners outside of this user namespace? */
-static bool is_unmapped(const struct judgement *j, uint32_t uid)
-{
-    const struct fact_directory *dir = &j->facts->cert_cache;
-
-    return dir->some_unmapped && uid == dir->unmapped_uid;
-}
-
-/* Can whoever reads the fix change what that id owns?  Nobody is root inside
- * a container that runs as an ordinary user. */
-static bool can_change(const struct judgement *j, uint32_t uid)
-{
-    uint32_t euid = j->facts->euid;
-    enum posture_platform platform = j->facts->platform;
-
-    if (uid == euid || euid == 0)
-        return true;
-    return !is_unmapped(j, uid) && (platform == POSTURE_PLATFORM_BARE ||
-                                       platform == POSTURE_PLATFORM_SYSTEMD);
-}
-
-static void add_commands(struct text *t, const struct fault *fault)
-{
-    for (size_t i = 0; i < ARRAY_LEN(fault->commands); i++) {
-        if (fault->commands[i] == NULL)
-            continue;
-        text_addf(t, "%s%s ", t->len > 0 ? " && " : "", fault->commands[i]);
-        add_quoted(t, fault->path);
-    }
-}
-
-static void add_fault(const struct judgement *j, const struct fault *fault)
-{
-    char observed[FACTS_PATH_MAX + 256];
-    char fix_buf[FACTS_PATH_MAX];
-    struct text fix = text_over(fix_buf, sizeof(fix_buf));
-
-    (void)text_format(observed, sizeof(observed),
-        "%s: mode %04" PRIo32 ", owner %" PRIu32, fault->path,
-        fault->mode & 07777, fault->uid);
-    if (fault->advice != NULL) {
-        text_add_str(&fix, fault->advice);
-    } else if (can_change(j, fault->uid)) {
-        add_commands(&fix, fault);
-    }
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_FAIL,
-            .object = fault->path,
-            .observed = observed,
-            .expected = fault->expected,
-            .reason = fault->reason,
-            .fix = fix.len == 0 || fix.cut ? NULL : fix.ptr,
-        });
-}
-
-static void add_owner_fault(const struct judgement *j, struct fault fault)
-{
-    if (is_unmapped(j, fault.uid)) {
-        fault.reason = "its owner is not mapped into this user namespace";
-        fault.advice = "start without a user namespace, or in one that maps "
-                       "the owner of this path";
-    }
-    add_fault(j, &fault);
-}
-
-static void add_made_up(
-    const struct judgement *j, const struct fact_component *c, bool harmless)
-{
-    char observed[FACTS_PATH_MAX + 128];
-
-    (void)text_format(
-        observed, sizeof(observed), "%s: on %s", c->path, c->made_up);
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_UNKNOWN,
-            .warn_only = harmless,
-            .object = c->path,
-            .observed = observed,
-            .expected = "a file system whose modes decide who may do what",
-            .reason = "modes mean nothing on this file system",
-            .fix = "point --cert-cache at a volume with permissions of its "
-                   "own, such as ext4 or xfs",
-        });
-}
-
-/* ---- the directories and links above ---- */
-
-static bool is_open_to_others(const struct fact_component *c)
-{
-    return !S_ISLNK(c->mode) && (c->mode & 022) != 0;
-}
-
-/* Is a directory above that others may write to protected after all? */
-static bool is_protected(const struct fact_component *c,
-    const struct fact_component *next, uint32_t euid)
-{
-    bool ours = next == NULL || next->uid == 0 || next->uid == euid;
-
-    return c->read_only || ((c->mode & STICKY) != 0 && ours);
-}
-
-static bool judge_ancestor(const struct judgement *j,
-    const struct fact_component *c, const struct fact_component *next)
-{
-    uint32_t euid = j->facts->euid;
-    bool theirs = c->uid != 0 && c->uid != euid;
-    bool open = is_open_to_others(c) && !is_protected(c, next, euid);
-    struct fault fault = {
-        .path = c->path,
-        .uid = c->uid,
-        .mode = c->mode,
-        .expected = "every directory above is root's or ours and not writable "
-                    "by others",
-    };
-
-    if (theirs && S_ISLNK(c->mode)) {
-        fault.reason = "a link above the directory belongs to somebody else";
-        fault.commands[0] = "chown -h root";
-        add_owner_fault(j, fault);
-    } else if (theirs) {
-        /* No command: taking it away from its owner may break theirs. */
-        fault.reason = "a directory above belongs to somebody else";
-        add_owner_fault(j, fault);
-    }
-    if (open) {
-        fault.reason = "others may write to a directory above and replace what "
-                       "is in it";
-        fault.commands[0] = "chmod go-w";
-        add_fault(j, &fault);
-    }
-    return !theirs && !open;
-}
-
-/* What the platform made "/" of is not the deployer's choice: said, and the
- * modes are taken for what they show. */
-static bool judge_ancestors_modes(
-    const struct judgement *j, const struct fact_component *c, bool is_parent)
-{
-    bool harmless = c->on_root && !is_parent;
-
-    if (c->made_up == NULL || c->read_only)
-        return true;
-    add_made_up(j, c, harmless);
-    return false;
-}
-
-static bool judge_ancestors(const struct judgement *j, size_t count)
-{
-    const struct fact_directory *dir = &j->facts->cert_cache;
-    bool fine = true;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct fact_component *c = &dir->components[i];
-        const struct fact_component *next =
-            i + 1 < dir->component_count ? c + 1 : NULL;
-        /* What is missing will be made there. */
-        bool is_parent = dir->missing && next == NULL;
-
-        fine &= judge_ancestors_modes(j, c, is_parent);
-        if (c->made_up == NULL || c->on_root || c->read_only)
-            fine &= judge_ancestor(j, c, next);
-    }
-    return fine;
-}
+#include "posture/judge_path.h"
 
 /* ---- the directory itself and what is in it ---- */
-
-static const struct fact_component *last_of(const struct fact_directory *dir)
-{
-    return &dir->components[dir->component_count - 1];
-}
 
 /* "/etc", "/var/lib", "/home/alice": nobody made them for certificates, and a
  * command that takes them over, or what is in them, would do harm. */
 static bool may_repair(const struct judgement *j)
 {
-    const struct fact_directory *dir = &j->facts->cert_cache;
+    const struct fact_directory *dir = j->walk;
     uint32_t euid = j->facts->euid;
 
-    return dir->component_count > 3 || (last_of(dir)->uid == euid && euid != 0);
+    return dir->component_count > 3 ||
+           (judge_path_last(j)->uid == euid && euid != 0);
 }
 
 static bool judge_directory(
@@ -223,7 +24,7 @@ static bool judge_directory(
     char chown[64];
     bool theirs = c->uid != j->facts->euid;
     bool repairable = may_repair(j);
-    struct fault fault = {
+    struct path_fault fault = {
         .path = c->path,
         .uid = c->uid,
         .mode = c->mode,
@@ -235,13 +36,13 @@ static bool judge_directory(
     if (theirs) {
         fault.reason = "it belongs to somebody else";
         fault.commands[0] = repairable ? chown : NULL;
-        add_owner_fault(j, fault);
+        judge_path_owner_fault(j, fault);
     }
     if ((c->mode & 0777) != 0700) {
         fault.reason = (c->mode & 077) != 0 ? "others may look into it"
                                             : "its owner may not use it";
         fault.commands[0] = repairable ? "chmod 0700" : NULL;
-        add_fault(j, &fault);
+        judge_path_fault(j, &fault);
         return false;
     }
     return !theirs;
@@ -250,38 +51,37 @@ static bool judge_directory(
 static bool judge_last(
     const struct judgement *j, const struct fact_component *c)
 {
-    struct fault fault = {
+    struct path_fault fault = {
         .path = c->path,
         .uid = c->uid,
         .mode = c->mode,
         .expected = "a directory of ours with mode 0700",
     };
 
-    if (j->facts->cert_cache.component_count == 1) {
+    if (j->walk->component_count == 1) {
         fault.reason = "it is the root directory";
     } else if (S_ISLNK(c->mode)) {
         fault.reason = "it is a symbolic link, and links are not followed";
     } else if (!S_ISDIR(c->mode)) {
         fault.reason = "it is not a directory";
     } else if (c->made_up != NULL) {
-        add_made_up(j, c, false);
+        judge_path_made_up(j, c, false);
         return false;
     } else {
         return judge_directory(j, c);
     }
-    add_fault(j, &fault);
+    judge_path_fault(j, &fault);
     return false;
 }
 
 static void judge_file(const struct judgement *j, const struct fact_file *file)
 {
-    const struct fact_directory *dir = &j->facts->cert_cache;
     bool repairable = may_repair(j);
     bool theirs = file->uid != j->facts->euid;
     bool loose = (file->mode & 0177) != 0;
     char path[FACTS_PATH_MAX + 256];
     char chown[32];
-    struct fault fault = {
+    struct path_fault fault = {
         .path = path,
         .uid = file->uid,
         .mode = file->mode,
@@ -289,13 +89,13 @@ static void judge_file(const struct judgement *j, const struct fact_file *file)
     };
 
     (void)text_format(
-        path, sizeof(path), "%s/%s", last_of(dir)->path, file->name);
+        path, sizeof(path), "%s/%s", judge_path_last(j)->path, file->name);
     (void)text_format(chown, sizeof(chown), "chown %" PRIu32, j->facts->euid);
     if (!S_ISREG(file->mode)) {
         fault.reason = "it is not a regular file";
         fault.advice = "move it elsewhere, or give the certificates a "
                        "directory of their own";
-        add_fault(j, &fault);
+        judge_path_fault(j, &fault);
         return;
     }
     fault.commands[0] = theirs && repairable ? chown : NULL;
@@ -306,15 +106,15 @@ static void judge_file(const struct judgement *j, const struct fact_file *file)
             loose ? "a file in it belongs to somebody else, and others may "
                     "read it"
                   : "a file in it belongs to somebody else";
-        add_owner_fault(j, fault);
+        judge_path_owner_fault(j, fault);
     } else {
-        add_fault(j, &fault);
+        judge_path_fault(j, &fault);
     }
 }
 
 static void cannot_list(const struct judgement *j)
 {
-    int error = j->facts->cert_cache.files_error;
+    int error = j->walk->files_error;
 
     report_add(j->report, j->row,
         &(struct report_draft){
@@ -329,8 +129,8 @@ static void cannot_list(const struct judgement *j)
 
 static bool judge_place(const struct judgement *j)
 {
-    const struct fact_directory *dir = &j->facts->cert_cache;
-    const struct fact_component *last = last_of(dir);
+    const struct fact_directory *dir = j->walk;
+    const struct fact_component *last = judge_path_last(j);
     bool fine = judge_last(j, last);
 
     /* What is in "/" says nothing about certificates. */
@@ -344,108 +144,46 @@ static bool judge_place(const struct judgement *j)
     return fine && dir->file_count == 0 && dir->files_error == 0;
 }
 
-/* ---- the whole ---- */
-
-/* NULL reasons: errno decides. */
-static const struct {
-    enum posture_verdict verdict;
-    const char *reason;
-    const char *observed; /* NULL: errno's text */
-} obstacles[] = {
-    [FACT_OBSTACLE_ERRNO] = {POSTURE_UNKNOWN, NULL, NULL},
-    [FACT_OBSTACLE_EMPTY] = {POSTURE_FAIL, "the path is empty", "no path"},
-    [FACT_OBSTACLE_CWD] = {POSTURE_UNKNOWN,
-        "the path is relative, and the working directory cannot be named",
-        NULL},
-    [FACT_OBSTACLE_LENGTH] = {POSTURE_UNKNOWN,
-        "the path is longer than is examined", "more than 1023 bytes"},
-    [FACT_OBSTACLE_DEPTH] = {POSTURE_UNKNOWN,
-        "the path has more components than are examined",
-        "more than 64 components"},
-};
-
-_Static_assert(FACTS_PATH_MAX == 1024 && FACTS_COMPONENTS_MAX == 64,
-    "the texts above name both");
-
-/* Why there can be no directory at such a path; NULL: there may be. */
-static const char *reason_of(int error)
-{
-    if (error == ENOTDIR || error == ELOOP)
-        return "the path does not lead to a directory";
-    if (error == ENAMETOOLONG)
-        return "a name in the path is longer than a name can be";
-    return NULL;
-}
-
-static void walk_ended_early(const struct judgement *j)
-{
-    const struct fact_directory *dir = &j->facts->cert_cache;
-    enum posture_verdict verdict = obstacles[dir->obstacle].verdict;
-    const char *reason = obstacles[dir->obstacle].reason;
-    const char *what = obstacles[dir->obstacle].observed;
-    char observed[FACTS_PATH_MAX + 128];
-
-    if (reason == NULL) {
-        reason = reason_of(dir->error);
-        verdict = reason == NULL ? POSTURE_UNKNOWN : POSTURE_FAIL;
-    }
-    (void)text_format(observed, sizeof(observed), "%s%s%s", dir->at,
-        dir->at[0] == '\0' ? "" : ": ",
-        what == NULL ? facts_error_text(dir->error) : what);
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = verdict,
-            .error_number = dir->error,
-            .object = dir->at,
-            .observed = observed,
-            .expected = j->row->rule,
-            .reason =
-                reason == NULL ? "the path could not be examined" : reason,
-        });
-}
-
-/* An open directory above that was accepted is said, and why. */
-static void add_accepted(struct text *t, const struct fact_component *c)
-{
-    if (!is_open_to_others(c))
-        return;
-    text_addf(t, "; accepted above: %s (%s)", c->path,
-        c->read_only ? "read-only mount" : "sticky");
-}
-
 static void pass(const struct judgement *j, size_t above)
 {
-    const struct fact_directory *dir = &j->facts->cert_cache;
+    const struct fact_directory *dir = j->walk;
     char buf[512];
     struct text observed = text_over(buf, sizeof(buf));
 
     text_add_str(&observed, dir->missing
                                 ? "missing; it will be made with mode 0700"
                                 : "0700 and ours");
-    for (size_t i = 0; i < above; i++)
-        add_accepted(&observed, &dir->components[i]);
+    judge_path_accepted(j, above, &observed);
     judge_pass(j, observed.ptr);
 }
 
-void judge_cert_cache(const struct judgement *j)
+static void judge_walk(const struct judgement *j)
 {
-    const struct fact_directory *dir = &j->facts->cert_cache;
+    const struct fact_directory *dir = j->walk;
     size_t above = dir->component_count;
     bool fine = true;
 
-    if (j->policy->cert_cache == NULL) {
-        judge_not_applicable(j, "no certificate cache is configured");
-        return;
-    }
     if (!dir->missing && dir->error == 0)
         above--;
-    fine = judge_ancestors(j, above);
+    fine = judge_path_ancestors(j, above);
     if (dir->error != 0) {
-        walk_ended_early(j);
+        judge_path_ended_early(j);
         return;
     }
     if (!dir->missing)
         fine &= judge_place(j);
     if (fine)
         pass(j, above);
+}
+
+void judge_cert_cache(const struct judgement *j)
+{
+    struct judgement here = *j;
+
+    here.walk = &j->facts->cert_cache;
+    if (j->policy->cert_cache == NULL) {
+        judge_not_applicable(j, "no certificate cache is configured");
+    } else {
+        judge_walk(&here);
+    }
 }

@@ -1,53 +1,71 @@
 #include "posture/mountinfo.h"
 
-enum {
-    DEVICE_FIELD = 2, /* counted from 0, as the options are from the dash */
-    OPTIONS_FIELD = 3,
-};
-
-/* What stands before the byte, which goes with it; the rest stays. */
-static struct span take_until(struct span *in, uint8_t end)
+/* The optional fields end at a lone dash; their number varies. */
+static bool skip_optional(struct span *line)
 {
-    size_t len = 0;
-
-    while (len < in->len && in->ptr[len] != end)
-        len++;
-
-    struct span taken = span_of(in->ptr, len);
-
-    *in = span_from(*in, len < in->len ? len + 1 : len);
-    return taken;
-}
-
-bool mountinfo_is_of(struct span line, const char *device)
-{
-    for (size_t i = 0; i < DEVICE_FIELD; i++)
-        (void)take_until(&line, ' ');
-    return span_eq(take_until(&line, ' '), span_str(device));
-}
-
-/* The options of the file system are the third field behind a lone dash;
- * the number of fields before it varies. */
-static struct span super_options(struct span line)
-{
-    bool found = false;
-
-    while (line.len > 0 && !found)
-        found = span_eq(take_until(&line, ' '), span_str("-"));
-    for (size_t i = 1; i < OPTIONS_FIELD; i++)
-        (void)take_until(&line, ' ');
-    return take_until(&line, '\n');
-}
-
-bool mountinfo_has_option(struct span line, const char *option)
-{
-    struct span options = super_options(line);
-
-    while (options.len > 0) {
-        struct span each = take_until(&options, ',');
-
-        if (span_eq(take_until(&each, '='), span_str(option)))
+    while (line->len > 0) {
+        if (span_eq(span_take_until(line, ' '), span_str("-")))
             return true;
     }
     return false;
+}
+
+bool mountinfo_parse(struct span line, struct mountinfo *ret)
+{
+    struct span rest = span_take_until(&line, '\n');
+
+    (void)span_take_until(&rest, ' '); /* its id, and its parent's */
+    (void)span_take_until(&rest, ' ');
+    ret->device = span_take_until(&rest, ' ');
+    ret->root = span_take_until(&rest, ' ');
+    ret->point = span_take_until(&rest, ' ');
+    ret->options = span_take_until(&rest, ' ');
+    if (!skip_optional(&rest))
+        return false;
+    ret->type = span_take_until(&rest, ' ');
+    (void)span_take_until(&rest, ' '); /* its source */
+    ret->super = span_take_until(&rest, ' ');
+    return ret->super.len > 0;
+}
+
+bool mountinfo_has_option(const struct mountinfo *mount, const char *option)
+{
+    struct span options = mount->super;
+
+    while (options.len > 0) {
+        struct span each = span_take_until(&options, ',');
+
+        if (span_eq(span_take_until(&each, '='), span_str(option)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_octal(uint8_t c)
+{
+    return c >= '0' && c <= '7';
+}
+
+static bool is_escape(struct span in)
+{
+    return in.len >= 4 && in.ptr[0] == '\\' && in.ptr[1] <= '3' &&
+           is_octal(in.ptr[1]) && is_octal(in.ptr[2]) && is_octal(in.ptr[3]);
+}
+
+bool mountinfo_unescape(struct span path, char *ret, size_t cap)
+{
+    size_t len = 0;
+
+    while (path.len > 0 && len + 1 < cap) {
+        bool escaped = is_escape(path);
+
+        ret[len++] =
+            (char)(escaped ? (path.ptr[1] - '0') << 6 |
+                                 (path.ptr[2] - '0') << 3 | (path.ptr[3] - '0')
+                           : path.ptr[0]);
+        path = span_from(path, escaped ? 4 : 1);
+    }
+    if (cap > 0)
+        ret[len] = '\0';
+    return path.len == 0 && cap > 0;
 }

@@ -204,21 +204,41 @@ int posture_policy_set_descriptors(
     return outcome(policy);
 }
 
-int posture_policy_allow_environment(
-    struct posture_policy *policy, const char *name, const char *value)
+static int add_value(struct posture_policy *policy, struct policy_value **list,
+    size_t *count, const char *name, const char *value)
 {
-    struct policy_value *grown = arena_grow(
-        &policy->arena, policy->allowed, policy->allowed_count, sizeof(*grown));
+    struct policy_value *grown =
+        arena_grow(&policy->arena, *list, *count, sizeof(*grown));
 
     if (grown == NULL)
         return -ENOMEM;
-    grown[policy->allowed_count] = (struct policy_value){
+    grown[*count] = (struct policy_value){
         .name = keep_or_empty(policy, name),
         .value = keep_or_empty(policy, value),
     };
-    policy->allowed = grown;
-    policy->allowed_count++;
+    *list = grown;
+    (*count)++;
     return outcome(policy);
+}
+
+int posture_policy_add_key_file(
+    struct posture_policy *policy, const char *path, const char *label)
+{
+    return add_value(
+        policy, &policy->key_files, &policy->key_file_count, path, label);
+}
+
+int posture_policy_set_program(struct posture_policy *policy, const char *path)
+{
+    policy->program = keep(policy, path);
+    return outcome(policy);
+}
+
+int posture_policy_allow_environment(
+    struct posture_policy *policy, const char *name, const char *value)
+{
+    return add_value(
+        policy, &policy->allowed, &policy->allowed_count, name, value);
 }
 
 enum { CORE_ROWS = 7, WAIVER_REASON_MIN = 10 };

@@ -58,6 +58,9 @@ struct posture_policy {
     const char *descriptors_why;
     struct policy_value *allowed; /* loader variables */
     size_t allowed_count;
+    const char *program;            /* that will take our place, or NULL */
+    struct policy_value *key_files; /* name: the path; value: the label */
+    size_t key_file_count;
     struct policy_waiver *waivers;
     size_t waiver_count;
 };

@@ -160,6 +160,16 @@ POSTURE_API int posture_policy_add_problem(
 POSTURE_API int posture_policy_set_cert_cache(
     struct posture_policy *policy, const char *path);
 
+/* A file that holds a secret: judged by `key-files`.  label says which option
+ * named it. */
+POSTURE_API int posture_policy_add_key_file(
+    struct posture_policy *policy, const char *path, const char *label);
+
+/* The file of a program that will take this process's place: `executable`
+ * judges it too. */
+POSTURE_API int posture_policy_set_program(
+    struct posture_policy *policy, const char *path);
+
 /* A public listener without TLS is configured by that option with that
  * value; never called: `plaintext-listener` passes. */
 POSTURE_API int posture_policy_set_plaintext_listener(

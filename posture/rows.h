@@ -48,3 +48,14 @@ extern const struct invariant row_host_namespaces;
 extern const struct invariant row_privileged_group;
 extern const struct invariant row_confinement;
 extern const struct invariant row_core_dumps;
+
+/* rows_files.c */
+extern const struct invariant row_executable;
+extern const struct invariant row_inherited_descriptors;
+extern const struct invariant row_key_files;
+
+/* rows_host.c */
+extern const struct invariant row_runtime_socket;
+extern const struct invariant row_privileged_container;
+extern const struct invariant row_root_filesystem;
+extern const struct invariant row_memory_limit;

@@ -1,13 +1,19 @@
 /* posture run: check, seal, then become the program. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "base/own.h"
+#include "base/span.h"
+#include "base/text.h"
 #include "posture/cmd/cmd.h"
 #include "posture/cmd/options.h"
 #include "posture/cmd/seal_option.h"
+
+enum { PROGRAM_PATH_MAX = 1024 };
 
 static int check(const struct options *o, enum posture_phase phase)
 {
@@ -57,6 +63,41 @@ static int apply_seal(const struct options *o, const struct seal_option *seal)
     return status == 0 ? check(o, POSTURE_PHASE_SEALED) : status;
 }
 
+/* Where execvp() will find it; false: nowhere that we can see. */
+static bool find_program(const char *name, char *ret, size_t cap)
+{
+    const char *path = getenv("PATH"); /* NOLINT(concurrency-mt-unsafe) */
+    struct span rest = span_str(path == NULL ? "/bin:/usr/bin" : path);
+
+    if (strchr(name, '/') != NULL)
+        return text_format(ret, cap, "%s", name) && access(name, F_OK) == 0;
+    while (rest.len > 0) {
+        struct span directory = span_take_until(&rest, ':');
+
+        if (text_format(ret, cap, "%.*s%s%s", (int)directory.len,
+                (const char *)directory.ptr, directory.len == 0 ? "./" : "/",
+                name) &&
+            access(ret, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The file itself: links would be judged by where they lie. */
+static int declare_program(const struct options *o, const char *name)
+{
+    char found[PROGRAM_PATH_MAX];
+    FREES char *resolved = NULL;
+
+    if (find_program(name, found, sizeof(found)))
+        resolved = realpath(found, NULL);
+    if (resolved == NULL)
+        return 0; /* exec will say what is wrong with it */
+    return posture_policy_set_program(o->settings.policy, resolved) == 0
+               ? 0
+               : EXIT_INTERNAL;
+}
+
 static int become(char *argv[])
 {
     (void)execvp(argv[0], argv);
@@ -76,7 +117,9 @@ static int check_and_become(
         posture_policy_declare_seal(
             o->settings.policy, POSTURE_SEALS_NO_NEW_PRIVS);
     }
-    status = check(o, POSTURE_PHASE_BOOT);
+    status = declare_program(o, argv[0]);
+    if (status == 0)
+        status = check(o, POSTURE_PHASE_BOOT);
     if (status == 0 && seal->plan.parts != 0)
         status = apply_seal(o, seal);
     return status == 0 ? become(argv) : status;

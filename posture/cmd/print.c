@@ -57,7 +57,7 @@ static void print_finding(
                            ? posture_verdict_name(f->verdict)
                            : words[f->action];
 
-    (void)fprintf(out, "%s%-14s%s %-21s", colour ? colours[f->action] : "",
+    (void)fprintf(out, "%s%-14s%s %-22s", colour ? colours[f->action] : "",
         word, colour ? "\033[0m" : "", f->id);
     if (f->action == POSTURE_ACTION_NONE) {
         print_safe(f->observed, out);

@@ -87,6 +87,13 @@ static int set_cert_cache(
     return posture_policy_set_cert_cache(s->policy, value);
 }
 
+static int add_key_file(struct settings *s, const char *value, struct text *why)
+{
+    if (value[0] != '/')
+        return refuse(why, "expected an absolute path");
+    return posture_policy_add_key_file(s->policy, value, "key-file");
+}
+
 static int set_single_instance(
     struct settings *s, const char *value, struct text *why)
 {
@@ -220,6 +227,7 @@ static const struct {
         "sockets of sd_listen_fds(3) may be held"},
     {"cert-cache", "DIR", set_cert_cache, false,
         "directory of certificates and keys"},
+    {"key-file", "FILE", add_key_file, true, "a file that holds a secret"},
     {"single-instance", "NAME", set_single_instance, false,
         "variable that asserts that one instance runs"},
     {"container", "", set_container, false, "it is meant to run in one"},

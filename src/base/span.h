@@ -37,3 +37,14 @@ static inline struct span span_from(struct span in, size_t at)
 {
     return span_of(in.ptr + at, in.len - at);
 }
+
+/* What stands before the byte, which is skipped; the rest stays in *in. */
+static inline struct span span_take_until(struct span *in, uint8_t end)
+{
+    const uint8_t *at = in->len == 0 ? NULL : memchr(in->ptr, end, in->len);
+    size_t len = at == NULL ? in->len : (size_t)(at - in->ptr);
+    struct span taken = span_of(in->ptr, len);
+
+    *in = span_from(*in, at == NULL ? len : len + 1);
+    return taken;
+}

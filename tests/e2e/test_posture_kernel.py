@@ -4,9 +4,11 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import pathlib
 import shutil
 import socket
+import stat
 import struct
 import subprocess
 import tempfile
@@ -31,12 +33,16 @@ def home():
     path = pathlib.Path(tempfile.mkdtemp(prefix="relay-", dir="/var/tmp"))
     os.chown(path, UID, UID)
     path.chmod(0o700)
-    # The binaries as that user can run them, wherever the build lies.
-    for binary in (RELAY_BIN, POSTURE_BIN):
-        shutil.copy2(pathlib.Path(binary).resolve(), path / pathlib.Path(binary).name)
-        os.chmod(path / pathlib.Path(binary).name, 0o755)
+    # The binaries as that user can run and not write them, wherever the build lies.
+    bin_dir = pathlib.Path(tempfile.mkdtemp(prefix="relay-bin-", dir="/var/tmp"))
+    bin_dir.chmod(0o755)
+    for binary in map(pathlib.Path, (RELAY_BIN, POSTURE_BIN)):
+        shutil.copy(binary.resolve(), bin_dir / binary.name)
+        (bin_dir / binary.name).chmod(0o755)
+        (path / binary.name).symlink_to(bin_dir / binary.name)
     yield path
     shutil.rmtree(path)
+    shutil.rmtree(bin_dir)
 
 
 def posture(home, *args, prefix=(), env=None, **options):
@@ -117,7 +123,7 @@ def test_an_effective_capability_is_refused_and_named(home):
 
 
 def test_a_permitted_capability_is_refused_and_named(home):
-    subprocess.run(["setcap", "cap_sys_admin=p", str(home / "pyrycode-relay")], check=True)
+    subprocess.run(["setcap", "cap_sys_admin=p", str((home / "pyrycode-relay").resolve())], check=True)
     r, failed = relay_in(home, "--cert-cache", str(home / "c"), env=PRODUCTION, prefix=AS_NOBODY)
     assert_refused(r, failed, "capabilities", "permitted: CAP_SYS_ADMIN (bit 21)")
     assert "effective" not in failed["capabilities"]["observed"]
@@ -797,8 +803,10 @@ def test_setarch_without_randomization_is_refused(home):
 
 def test_core_dumps(home):
     """RLIMIT_CORE alone counts only where cores are not piped."""
-    _, found = posture(home, "--production", prefix=["prlimit", "--core=unlimited"])
-    assert found["core-dumps"]["verdict"] == "fail"
+    # sudo takes the right to have cores, and root cannot everywhere take it back.
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
+        _, found = posture(home, "--production", prefix=["prlimit", "--core=1:"])
+        assert found["core-dumps"]["verdict"] == "fail"
     _, found = posture(home, "--production", prefix=["prlimit", "--core=0"])
     assert found["core-dumps"]["verdict"] == ("fail" if CORES_ARE_PIPED else "pass")
 
@@ -834,3 +842,216 @@ def test_without_proc_what_is_not_known_is_said(home):
     assert found["traced"]["verdict"] == "unknown" and found["traced"]["errno"] != 0
     assert found["no-way-back"]["verdict"] == "pass", "prctl says it too"
     assert found["personality"]["verdict"] in ("pass", "unknown")
+
+
+# ---- files and the host ----
+
+def test_a_program_of_ours_is_refused(home):
+    program = home / "mine"
+    shutil.copy((home / "posture").resolve(), program)
+    os.chown(program, UID, UID)
+    r = subprocess.run([*NO_CAPS, str(program), "check", "--production", "--format=json"], capture_output=True, text=True,
+                       timeout=15, env=clean_environment())
+    [line] = [f for f in json.loads(r.stdout)["findings"] if f["id"] == "executable"]
+    assert r.returncode == 3 and line["action"] == "refuse"
+    assert line["observed"] == f"{program} can be written by us"
+    os.chown(program, 0, 0)
+    r = subprocess.run([*NO_CAPS, str(program), "check", "--production", "--format=json"], capture_output=True, text=True,
+                       timeout=15, env=clean_environment())
+    [line] = [f for f in json.loads(r.stdout)["findings"] if f["id"] == "executable"]
+    assert line["observed"] == f"the directory of {program} can be written by us"
+
+
+def test_a_program_that_is_ours_on_a_read_only_mount_passes(home):
+    program = (home / "posture").resolve()
+    os.chown(program, UID, UID)
+    os.chown(program.parent, UID, UID)
+    assert posture(home, "--production", prefix=NO_CAPS)[1]["executable"]["action"] == "refuse"
+    shim = f'mount --bind {program.parent} {program.parent} && mount -o remount,bind,ro {program.parent} && exec "$@"'
+    _, found = posture(home, "--production", prefix=["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS])
+    assert found["executable"]["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("mode, observed", [(0o4755, "mode 4755"), (0o2755, "mode 2755")])
+def test_a_setuid_target_is_refused(home, mode, observed):
+    target = (home / "posture").resolve().parent / "target"
+    shutil.copy("/bin/true", target)
+    target.chmod(mode)
+    r = subprocess.run([*NO_CAPS, str(home / "posture"), "run", "--production", "--", str(target)], capture_output=True,
+                       text=True, timeout=15, env=clean_environment())
+    assert r.returncode == 78 and f"{target}: {observed}" in r.stderr
+
+
+def test_file_capabilities_of_a_target_are_refused_and_named(home):
+    target = (home / "posture").resolve().parent / "target"
+    shutil.copy("/bin/true", target)
+    target.chmod(0o755)
+    command = [*NO_CAPS, str(home / "posture"), "run", "--production", "--", str(target)]
+    subprocess.run(["setcap", "cap_sys_admin,cap_net_bind_service=ep", str(target)], check=True)
+    r = subprocess.run(command, capture_output=True, text=True, timeout=15, env=clean_environment())
+    assert r.returncode == 78 and "file capabilities: CAP_SYS_ADMIN (bit 21)\n" in r.stderr
+    subprocess.run(["setcap", "cap_net_bind_service=ep", str(target)], check=True)
+    r = subprocess.run(command, capture_output=True, text=True, timeout=15, env=clean_environment())
+    assert "file capabilities" not in r.stderr
+
+
+def run_with_descriptor(home, fd, *args, prefix=()):
+    """The descriptor becomes number 7 of the program."""
+    shim = ("import os, sys\n"
+            "os.dup2(int(sys.argv[1]), 7)\n"
+            "os.execvp(sys.argv[2], sys.argv[2:])")
+    r = subprocess.run([*prefix, "/usr/bin/python3", "-c", shim, str(fd), *NO_CAPS, str(home / "posture"), "check",
+                        "--production", "--format=json", *args],
+                       capture_output=True, text=True, timeout=15, pass_fds=[fd], env=clean_environment())
+    return [f for f in json.loads(r.stdout)["findings"]
+            if f["id"] == "inherited-descriptors" and f["object"] in ("fd=7", "")]
+
+
+def test_an_inherited_directory_is_refused(home):
+    fd = os.open("/etc", os.O_RDONLY)
+    [line] = run_with_descriptor(home, fd)
+    os.close(fd)
+    assert line["action"] == "refuse" and line["observed"] == "descriptor 7: a directory, /etc"
+
+
+def test_an_inherited_device_is_refused_and_a_common_one_warns(home):
+    node = (home / "posture").resolve().parent / "loop"
+    os.mknod(node, 0o600 | stat.S_IFCHR, os.makedev(10, 200))  # /dev/net/tun
+    try:
+        fd = os.open(node, os.O_RDWR)
+    except OSError:
+        pytest.skip("this machine has no /dev/net/tun")
+    [line] = run_with_descriptor(home, fd)
+    os.close(fd)
+    assert line["action"] == "refuse" and "a device, " in line["observed"]
+    fd = os.open("/dev/zero", os.O_RDONLY)
+    [line] = run_with_descriptor(home, fd)
+    os.close(fd)
+    assert line["action"] == "warn" and line["observed"] == "descriptor 7: /dev/zero"
+
+
+def test_an_inherited_pipe_warns(home):
+    r, w = os.pipe()
+    [line] = run_with_descriptor(home, r)
+    assert line["action"] == "warn" and "pipe:[" in line["observed"]
+    os.close(r)
+    os.close(w)
+
+
+def test_a_connection_to_a_runtime_is_refused(home):
+    path = home / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(str(path))
+        server.listen()
+        client.connect(str(path))
+        [line] = run_with_descriptor(home, client.fileno())
+    assert line["action"] == "refuse" and "container runtime's socket" in line["observed"]
+
+
+@pytest.mark.parametrize("fd", [0, 1, 2])
+def test_a_closed_standard_descriptor_is_refused(home, fd):
+    out = home / "out"
+    command = f'exec "$@" --format=json={out} {fd}<&-' if fd == 0 else f'exec "$@" --format=json={out} {fd}>&-'
+    out.touch()
+    os.chown(out, UID, UID)
+    subprocess.run(["sh", "-c", command, "sh", *NO_CAPS, str(home / "posture"), "check", "--production"],
+                   stdin=subprocess.DEVNULL, capture_output=True, timeout=15, env=clean_environment())
+    lines = [f for f in json.loads(out.read_text())["findings"] if f["id"] == "inherited-descriptors"]
+    assert [(f["action"], f["observed"]) for f in lines if f["object"] == f"fd={fd}"] == [
+        ("refuse", f"descriptor {fd} is closed")]
+
+
+def test_a_runtime_socket_that_we_can_write_to_is_refused(home):
+    """Mounted under another name and read-only: neither helps."""
+    path = home / "docker.sock"
+    mounted = home / "other-name"
+    mounted.touch()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        path.chmod(0o666)
+        shim = (f'mount --bind {path} {mounted} && mount -o remount,bind,ro {mounted} && exec "$@"')
+        prefix = ["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS]
+        _, found = posture(home, "--production", prefix=prefix)
+        assert found["runtime-socket"]["action"] == "refuse"
+        assert found["runtime-socket"]["object"] == str(mounted)
+        path.chmod(0o600)
+        _, found = posture(home, "--production", prefix=prefix)
+        assert found["runtime-socket"]["verdict"] == "pass"
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()  # nobody has connected
+
+
+def test_key_files(home):
+    def verdict():
+        line = posture(home, "--production", "--key-file", str(key), prefix=NO_CAPS)[1]["key-files"]
+        return line["verdict"], line["action"]
+
+    key = home / "key"
+    assert verdict() == ("fail", "refuse")  # missing
+    key.write_text("secret")
+    os.chown(key, UID, UID)
+    key.chmod(0o600)
+    assert verdict() == ("pass", "none")
+    key.chmod(0o640)
+    assert verdict() == ("fail", "refuse")
+    os.chown(key, 0, UID)
+    assert verdict() == ("pass", "none")
+    os.chown(key, 0, 1)
+    assert verdict() == ("fail", "refuse")
+    os.chown(key, UID, UID)
+    key.chmod(0o400)
+    os.link(key, home / "second")
+    assert verdict() == ("fail", "warn")
+    (home / "second").unlink()
+    data = home / "..data"
+    data.mkdir(mode=0o755)
+    key.rename(data / "key")
+    key.symlink_to("..data/key")  # as kubernetes does
+    assert verdict() == ("pass", "none")
+    data.chmod(0o777)
+    assert verdict() == ("fail", "refuse")
+
+
+def test_what_is_writable_of_the_system_is_named(home):
+    shim = "mount -t tmpfs -o mode=0777 none /etc && exec \"$@\""
+    _, found = posture(home, "--production", prefix=["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS])
+    assert found["root-filesystem"]["action"] == "warn"
+    assert found["root-filesystem"]["observed"] == "/etc can be written by us"
+
+
+def test_a_writable_knob_and_a_readable_disk_are_named(home):
+    shim = ("mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && touch /dev/sda && chmod 644 /dev/sda && "
+            "mount --bind /dev/null /proc/sys/kernel/core_pattern && exec \"$@\"")
+    _, found = posture(home, "--production", prefix=["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS])
+    assert found["privileged-container"]["action"] == "warn"
+    r = subprocess.run(["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS, str(home / "posture"), "check",
+                        "--format=logfmt"], capture_output=True, text=True, timeout=15, env=clean_environment())
+    assert "/dev/sda can be read by us" in r.stdout and "/proc/sys/kernel/core_pattern can be written by us" in r.stdout
+
+
+@pytest.mark.parametrize("kind, files, observed", [
+    ("cgroup2", {"memory.max": "max", "a/memory.max": "268435456", "a/b/memory.max": "max"}, "256 MiB"),
+    ("cgroup2", {"a/b/memory.max": "max", "a/memory.max": "max"}, "no limit"),
+    ("cgroup2", {"a/b/memory.max": "1073741824"}, "1024 MiB"),
+])
+def test_the_memory_limit_of_any_ancestor_counts(home, kind, files, observed):
+    """A hierarchy of our own: the kernel's texts, where the kernel has them."""
+    tree = home / "cgroup"
+    for name, text in files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text + "\n")
+    tree.chmod(0o755)
+    home.chmod(0o755)
+    mounts = home / "mountinfo"
+    mounts.write_text(f"1 0 0:1 / / rw - tmpfs none rw\n30 1 0:26 / {tree} rw - {kind} cgroup rw\n")
+    groups = home / "groups"
+    groups.write_text("0::/a/b\n")
+    shim = ('pid=$$; mount --bind "$1" /proc/$pid/mountinfo && mount --bind "$2" /proc/$pid/cgroup && shift 2 && '
+            'exec "$@"')
+    r, found = posture(home, "--production", prefix=["unshare", "-m", "sh", "-c", shim, "sh", str(mounts), str(groups),
+                                                     *NO_CAPS])
+    if observed == "no limit" and os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") <= 4 << 30:
+        observed = "the machine itself"
+    assert found["memory-limit"]["observed"].startswith(observed)

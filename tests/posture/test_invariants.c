@@ -20,14 +20,19 @@ static struct posture_policy *policy;
 static struct posture_facts *facts;
 static struct posture_report *report;
 
-static void add_component(const char *path, uint32_t uid, uint32_t mode)
+static void add_component_to(
+    struct fact_directory *dir, const char *path, uint32_t uid, uint32_t mode)
 {
-    struct fact_directory *dir = &facts->cert_cache;
     struct fact_component *c = &dir->components[dir->component_count++];
 
     (void)strncpy(c->path, path, sizeof(c->path) - 1);
     c->uid = uid;
     c->mode = mode;
+}
+
+static void add_component(const char *path, uint32_t uid, uint32_t mode)
+{
+    add_component_to(&facts->cert_cache, path, uid, mode);
 }
 
 static void add_listening(const char *ip, uint16_t port, int fd)
@@ -53,6 +58,24 @@ static const char *no_x(const char *value)
 static struct fact_number number(uint64_t value)
 {
     return (struct fact_number){.known = true, .value = value};
+}
+
+static struct fact_number unread(int error)
+{
+    return (struct fact_number){.error = error};
+}
+
+static void set_up_host(void)
+{
+    facts->executable = (struct fact_program){.path = "/usr/bin/relay",
+        .mode = S_IFREG | 0755,
+        .writable = number(0),
+        .directory_writable = number(0),
+        .capabilities = number(0)};
+    facts->host.sys_read_only = number(1);
+    facts->host.root_read_only = number(0);
+    facts->host.memory_limit = number(UINT64_C(512) << 20);
+    facts->host.memory = number(UINT64_C(64) << 30);
 }
 
 static void set_up_process(void)
@@ -111,6 +134,7 @@ static int set_up(void **state)
     facts->capabilities.known = true;
     facts->user_namespace.known = true;
     set_up_process();
+    set_up_host();
     add_component("/", 0, S_IFDIR | 0755);
     add_component("/var", 0, S_IFDIR | 0755);
     add_component("/var/cache", 0, S_IFDIR | 0755);
@@ -905,6 +929,195 @@ static void not_dumpable_sealed(void)
 #define BOUND  POSTURE_PHASE_BOUND
 
 /* clang-format off */
+/* ---- files and the host ---- */
+/* clang-format off */
+
+static void exe_setuid(void) { facts->executable.mode |= S_ISUID; }
+static void exe_setgid(void) { facts->executable.mode |= S_ISGID; }
+static void exe_writable(void) { facts->executable.writable.value = 1; }
+static void exe_in_tmp(void) { facts->executable.directory_writable.value = 1; }
+static void exe_cap_admin(void) { facts->executable.capabilities = number(1 << 21); }
+static void exe_cap_bind(void) { facts->executable.capabilities = number(1 << 10); }
+static void exe_cap_odd(void) { facts->executable.capabilities = unread(EINVAL); }
+static void exe_hidden(void) { facts->executable = (struct fact_program){.error = EACCES}; }
+static void exe_memfd(void)
+{
+    facts->executable = (struct fact_program){
+        .path = "/memfd:x (deleted)", .in_memory = true, .mode = 0777};
+}
+static void exe_deleted(void)
+{
+    facts->executable.deleted = true;
+    facts->executable.directory_writable = (struct fact_number){.known = false};
+}
+static void exe_error(void) { facts->executable.writable = unread(EIO); }
+static void target(uint32_t mode)
+{
+    assert_int_equal(posture_policy_set_program(policy, "/opt/app"), 0);
+    facts->target = facts->executable;
+    (void)strcpy(facts->target.path, "/opt/app");
+    facts->target.mode = mode;
+}
+static void target_fine(void) { target(S_IFREG | 0755); }
+static void target_setuid(void) { target(S_IFREG | 04755); }
+
+static void descriptor(int fd, enum fact_descriptor_kind kind, const char *to)
+{
+    struct fact_descriptor *d =
+        &facts->descriptors.list[facts->descriptors.count++];
+
+    d->fd = fd;
+    d->kind = kind;
+    (void)strncpy(d->target, to, sizeof(d->target) - 1);
+}
+static void fd_pipe(void) { descriptor(5, FACT_DESCRIPTOR_OTHER, "pipe:[1]"); }
+static void fd_directory(void) { descriptor(7, FACT_DESCRIPTOR_DIRECTORY, "/sys/fs/cgroup"); }
+static void fd_device(void) { descriptor(3, FACT_DESCRIPTOR_DEVICE, "/dev/sda"); }
+static void fd_runtime(void) { descriptor(9, FACT_DESCRIPTOR_RUNTIME_SOCKET, "socket:[4]"); }
+static void fd_closed(void) { facts->descriptors.closed_stdio = 1; }
+static void fd_unlisted(void) { facts->descriptors.error = ENOENT; }
+static void fd_too_many(void) { facts->descriptors.left_out = 3; }
+
+static void access_of(struct fact_access *list, size_t *count, const char *path,
+    bool allowed, int error)
+{
+    struct fact_access *to = &list[(*count)++];
+
+    *to = (struct fact_access){.allowed = allowed, .error = error};
+    (void)strncpy(to->path, path, sizeof(to->path) - 1);
+}
+#define ACCESS(list, count, path, allowed, error)                              \
+    access_of(facts->host.list, &facts->host.count, path, allowed, error)
+static void socket_open(void) { ACCESS(runtime_sockets, runtime_socket_count, "/run/docker.sock", true, 0); }
+static void socket_closed(void) { ACCESS(runtime_sockets, runtime_socket_count, "/run/docker.sock", false, 0); }
+static void socket_odd(void) { ACCESS(runtime_sockets, runtime_socket_count, "/run/docker.sock", false, EIO); }
+static void mounts_hidden(void) { facts->host.mounts_error = ENOENT; }
+static void knob(void) { ACCESS(knobs, knob_count, "/proc/sysrq-trigger", true, 0); }
+static void knob_odd(void) { ACCESS(knobs, knob_count, "/proc/sysrq-trigger", false, EIO); }
+static void disk(void) { ACCESS(devices, device_count, "/dev/sda", true, 0); }
+static void kernel_log(void) { ACCESS(devices, device_count, "/dev/kmsg", true, 0); }
+static void kernel_log_in_container(void)
+{
+    posture_policy_set_container(policy);
+    kernel_log();
+}
+static void sys_writable(void) { facts->host.sys_read_only.value = 0; }
+static void sys_writable_in_docker(void)
+{
+    facts->platform = POSTURE_PLATFORM_DOCKER;
+    sys_writable();
+}
+static void sys_absent_in_docker(void)
+{
+    facts->platform = POSTURE_PLATFORM_DOCKER;
+    facts->host.sys_read_only = unread(ENOENT);
+}
+static void root_read_only(void) { facts->host.root_read_only.value = 1; }
+static void etc_writable(void)
+{
+    ACCESS(system, system_count, "/", true, 0);
+    ACCESS(system, system_count, "/etc", true, 0);
+}
+static void etc_odd(void) { ACCESS(system, system_count, "/etc", false, EIO); }
+static void memory_unlimited(void) { facts->host.memory_limit.value = UINT64_MAX; }
+static void memory_more_than_there_is(void) { facts->host.memory_limit.value = UINT64_C(1) << 40; }
+static void memory_small_guest(void)
+{
+    memory_unlimited();
+    facts->host.memory.value = UINT64_C(2) << 30;
+}
+static void memory_fly(void)
+{
+    memory_unlimited();
+    facts->platform = POSTURE_PLATFORM_FLY;
+}
+static void memory_hidden(void) { facts->host.memory_limit = unread(ENOENT); }
+
+static struct fact_directory *key_at(const char *dir, uint32_t dir_uid, uint32_t dir_mode)
+{
+    assert_int_equal(posture_policy_add_key_file(policy, "/k/key", "--key"), 0);
+    free(facts->key_files);
+    facts->key_files = calloc(1, sizeof(*facts->key_files));
+    assert_non_null(facts->key_files);
+    add_component_to(facts->key_files, "/", 0, S_IFDIR | 0755);
+    add_component_to(facts->key_files, dir, dir_uid, S_IFDIR | dir_mode);
+    return facts->key_files;
+}
+static void key(uint32_t uid, uint32_t gid, uint32_t mode)
+{
+    struct fact_directory *dir = key_at("/k", 0, 0755);
+
+    add_component_to(dir, "/k/key", uid, mode);
+    dir->components[2].gid = gid;
+    dir->components[2].links = 1;
+}
+static void our_groups(void)
+{
+    free(facts->groups);
+    facts->groups = malloc(2 * sizeof(*facts->groups));
+    assert_non_null(facts->groups);
+    facts->groups[0] = 65532;
+    facts->groups[1] = 2000;
+    facts->group_count = 2;
+}
+static void key_ours(void) { key(65532, 65532, S_IFREG | 0400); }
+static void key_ours_0640(void) { key(65532, 65532, S_IFREG | 0640); }
+static void key_ours_executable(void) { key(65532, 65532, S_IFREG | 0700); }
+static void key_roots_for_us(void)
+{
+    our_groups();
+    key(0, 2000, S_IFREG | 0440);
+}
+static void key_roots_for_others(void)
+{
+    our_groups();
+    key(0, 3000, S_IFREG | 0440);
+}
+static void key_roots_for_all(void)
+{
+    our_groups();
+    key(0, 2000, S_IFREG | 0444);
+}
+static void key_of_somebody(void) { key(1000, 65532, S_IFREG | 0600); }
+static void key_directory(void) { key(65532, 65532, S_IFDIR | 0700); }
+static void key_in_open_directory(void)
+{
+    struct fact_directory *dir = key_at("/k", 0, 0777);
+
+    add_component_to(dir, "/k/key", 65532, S_IFREG | 0400);
+    dir->components[2].links = 1;
+}
+/* kubernetes: a read-only tmpfs of mode 1777, and two links to the file. */
+static void key_of_kubernetes(void)
+{
+    struct fact_directory *dir = key_at("/k", 0, 01777);
+
+    our_groups();
+    dir->components[1].read_only = true;
+    add_component_to(dir, "/k/key", 0, S_IFLNK | 0777);
+    add_component_to(dir, "/k/..data", 0, S_IFLNK | 0777);
+    add_component_to(dir, "/k/..2026", 0, S_IFDIR | 0755);
+    dir->components[4].read_only = true;
+    add_component_to(dir, "/k/..2026/key", 0, S_IFREG | 0440);
+    dir->components[5].gid = 2000;
+    dir->components[5].links = 1;
+}
+static void key_second_name(void)
+{
+    key_ours();
+    facts->key_files[0].components[2].links = 2;
+}
+static void key_missing(void) { key_at("/k", 0, 0755)->missing = true; }
+static void key_denied(void)
+{
+    struct fact_directory *dir = key_at("/k", 0, 0755);
+
+    dir->error = EACCES;
+    (void)strcpy(dir->at, "/k/key");
+}
+
+/* clang-format on */
+
 static const struct fixture {
     const char *id;
     const char *name;
@@ -917,7 +1130,8 @@ static const struct fixture {
     {"config", "production said", mode_one, POSTURE_PASS, NULL, BOOT},
     {"config", "production=true", mode_true, POSTURE_FAIL, "true", BOOT},
     {"config", "flag that is yes", switch_yes, POSTURE_FAIL, "yes", BOOT},
-    {"config", "kubernetes service link", switch_link, POSTURE_FAIL, "tcp://", BOOT},
+    {"config", "kubernetes service link", switch_link, POSTURE_FAIL, "tcp://",
+        BOOT},
     {"config", "bad secret", secret_bad, POSTURE_FAIL, "set, 11 bytes", BOOT},
     {"config", "problem of the program", problem, POSTURE_FAIL, "0", BOOT},
     {"running-as-root", "uid 65532", nothing, POSTURE_PASS, "65532", BOOT},
@@ -925,129 +1139,220 @@ static const struct fixture {
     {"running-as-root", "ruid 0", ruid_0, POSTURE_FAIL, "real=0", BOOT},
     {"running-as-root", "suid 0", suid_0, POSTURE_FAIL, "saved=0", BOOT},
     {"running-as-root", "fsuid 0", fsuid_0, POSTURE_FAIL, "filesystem=0", BOOT},
-    {"running-as-root", "mapped root", mapped_root, POSTURE_FAIL, "100000", BOOT},
+    {"running-as-root", "mapped root", mapped_root, POSTURE_FAIL, "100000",
+        BOOT},
     {"running-as-root", "sources disagree", ids_lie, POSTURE_FAIL, NULL, BOOT},
     {"running-as-root", "unknown", ids_unknown, POSTURE_UNKNOWN, NULL, BOOT},
-    {"running-as-root", "saved id unread", suid_unknown, POSTURE_UNKNOWN, "saved=unknown", BOOT},
-    {"running-as-root", "filesystem id unread", fsuid_unknown, POSTURE_UNKNOWN, "filesystem=unknown", BOOT},
-    {"running-as-root", "root all the same", ruid_0_fsuid_unknown, POSTURE_FAIL, "real=0", BOOT},
-    {"running-as-root", "ids of another system", portable_ids, POSTURE_PASS, "saved=unknown", BOOT},
-    {"running-as-root", "one source only", status_unread, POSTURE_PASS, "could not be read: File too large", BOOT},
+    {"running-as-root", "saved id unread", suid_unknown, POSTURE_UNKNOWN,
+        "saved=unknown", BOOT},
+    {"running-as-root", "filesystem id unread", fsuid_unknown, POSTURE_UNKNOWN,
+        "filesystem=unknown", BOOT},
+    {"running-as-root", "root all the same", ruid_0_fsuid_unknown, POSTURE_FAIL,
+        "real=0", BOOT},
+    {"running-as-root", "ids of another system", portable_ids, POSTURE_PASS,
+        "saved=unknown", BOOT},
+    {"running-as-root", "one source only", status_unread, POSTURE_PASS,
+        "could not be read: File too large", BOOT},
     {"capabilities", "none", nothing, POSTURE_PASS, "none", BOOT},
-    {"capabilities", "bind service", cap_bind, POSTURE_PASS, "CAP_NET_BIND_SERVICE", BOOT},
-    {"capabilities", "admin", cap_admin, POSTURE_FAIL, "effective: CAP_SYS_ADMIN (bit 21)", BOOT},
-    {"capabilities", "admin permitted only", cap_admin_permitted, POSTURE_FAIL, "permitted: CAP_SYS_ADMIN", BOOT},
-    {"capabilities", "ambient", cap_ambient, POSTURE_FAIL, "ambient: CAP_SYS_ADMIN", BOOT},
-    {"capabilities", "inheritable", cap_inheritable, POSTURE_FAIL, "inheritable: CAP_SYS_ADMIN", BOOT},
-    {"capabilities", "inheritable beside others", cap_admin_and_inheritable, POSTURE_FAIL, "inheritable: CAP_SYS_PTRACE (bit 19)", BOOT},
-    {"capabilities", "ambient unread", cap_ambient_unknown, POSTURE_UNKNOWN, "ambient", BOOT},
-    {"capabilities", "ambient unread, admin", cap_admin_ambient_unknown, POSTURE_FAIL, "effective: CAP_SYS_ADMIN", BOOT},
-    {"capabilities", "one source only", status_unread, POSTURE_PASS, "could not be read: File too large", BOOT},
-    {"capabilities", "bit without a name", cap_nameless, POSTURE_FAIL, "bit 60", BOOT},
+    {"capabilities", "bind service", cap_bind, POSTURE_PASS,
+        "CAP_NET_BIND_SERVICE", BOOT},
+    {"capabilities", "admin", cap_admin, POSTURE_FAIL,
+        "effective: CAP_SYS_ADMIN (bit 21)", BOOT},
+    {"capabilities", "admin permitted only", cap_admin_permitted, POSTURE_FAIL,
+        "permitted: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "ambient", cap_ambient, POSTURE_FAIL,
+        "ambient: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "inheritable", cap_inheritable, POSTURE_FAIL,
+        "inheritable: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "inheritable beside others", cap_admin_and_inheritable,
+        POSTURE_FAIL, "inheritable: CAP_SYS_PTRACE (bit 19)", BOOT},
+    {"capabilities", "ambient unread", cap_ambient_unknown, POSTURE_UNKNOWN,
+        "ambient", BOOT},
+    {"capabilities", "ambient unread, admin", cap_admin_ambient_unknown,
+        POSTURE_FAIL, "effective: CAP_SYS_ADMIN", BOOT},
+    {"capabilities", "one source only", status_unread, POSTURE_PASS,
+        "could not be read: File too large", BOOT},
+    {"capabilities", "bit without a name", cap_nameless, POSTURE_FAIL, "bit 60",
+        BOOT},
     {"capabilities", "sources disagree", caps_lie, POSTURE_FAIL, NULL, BOOT},
     {"capabilities", "unknown", caps_unknown, POSTURE_UNKNOWN, NULL, BOOT},
-    {"capabilities", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"capabilities", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL,
+        BOOT},
     {"cert-cache", "0700 and ours", nothing, POSTURE_PASS, NULL, BOOT},
     {"cert-cache", "missing", dir_missing, POSTURE_PASS, "missing", BOOT},
-    {"cert-cache", "none configured", no_cache, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"cert-cache", "none configured", no_cache, POSTURE_NOT_APPLICABLE, NULL,
+        BOOT},
     {"cert-cache", "0750", dir_0750, POSTURE_FAIL, "0750", BOOT},
     {"cert-cache", "0500", dir_0500, POSTURE_FAIL, "0500", BOOT},
-    {"cert-cache", "setgid from a volume", dir_setgid, POSTURE_PASS, NULL, BOOT},
-    {"cert-cache", "somebody else's", dir_theirs, POSTURE_FAIL, "owner 1000", BOOT},
+    {"cert-cache", "setgid from a volume", dir_setgid, POSTURE_PASS, NULL,
+        BOOT},
+    {"cert-cache", "somebody else's", dir_theirs, POSTURE_FAIL, "owner 1000",
+        BOOT},
     {"cert-cache", "a link", dir_link, POSTURE_FAIL, "/var/cache/r", BOOT},
     {"cert-cache", "a file", dir_file, POSTURE_FAIL, "/var/cache/r", BOOT},
-    {"cert-cache", "parent writable by all", parent_open, POSTURE_FAIL, "/var/cache: mode 0777", BOOT},
-    {"cert-cache", "sticky parent", parent_sticky, POSTURE_PASS, "sticky", BOOT},
-    {"cert-cache", "read-only parent", parent_open_read_only, POSTURE_PASS, NULL, BOOT},
-    {"cert-cache", "parent of somebody else", parent_theirs, POSTURE_FAIL, "owner 1000", BOOT},
-    {"cert-cache", "missing under an open parent", dir_missing_open, POSTURE_FAIL, "0777", BOOT},
-    {"cert-cache", "cannot be walked", walk_eacces, POSTURE_UNKNOWN, "Permission denied", BOOT},
-    {"cert-cache", "a file on the way", walk_enotdir, POSTURE_FAIL, "Not a directory", BOOT},
-    {"cert-cache", "cannot be listed", no_listing, POSTURE_UNKNOWN, "Permission denied", BOOT},
-    {"cert-cache", "somebody else's, not listed", theirs_no_listing, POSTURE_FAIL, "owner 1000", BOOT},
+    {"cert-cache", "parent writable by all", parent_open, POSTURE_FAIL,
+        "/var/cache: mode 0777", BOOT},
+    {"cert-cache", "sticky parent", parent_sticky, POSTURE_PASS, "sticky",
+        BOOT},
+    {"cert-cache", "read-only parent", parent_open_read_only, POSTURE_PASS,
+        NULL, BOOT},
+    {"cert-cache", "parent of somebody else", parent_theirs, POSTURE_FAIL,
+        "owner 1000", BOOT},
+    {"cert-cache", "missing under an open parent", dir_missing_open,
+        POSTURE_FAIL, "0777", BOOT},
+    {"cert-cache", "cannot be walked", walk_eacces, POSTURE_UNKNOWN,
+        "Permission denied", BOOT},
+    {"cert-cache", "a file on the way", walk_enotdir, POSTURE_FAIL,
+        "Not a directory", BOOT},
+    {"cert-cache", "cannot be listed", no_listing, POSTURE_UNKNOWN,
+        "Permission denied", BOOT},
+    {"cert-cache", "somebody else's, not listed", theirs_no_listing,
+        POSTURE_FAIL, "owner 1000", BOOT},
     {"cert-cache", "made-up modes", no_modes, POSTURE_UNKNOWN, NULL, BOOT},
-    {"cert-cache", "made-up modes above", parent_no_modes, POSTURE_UNKNOWN, "/var/cache: on 9p", BOOT},
-    {"cert-cache", "made-up modes where it will be made", dir_missing_no_modes, POSTURE_UNKNOWN, "/var/cache: on 9p", BOOT},
-    {"cert-cache", "made-up modes below an open directory", open_root_no_modes, POSTURE_FAIL, "/: mode 0777", BOOT},
-    {"cert-cache", "made-up modes of the platform's root", root_no_modes, POSTURE_UNKNOWN, "/: on 9p", BOOT},
-    {"cert-cache", "missing in a sticky parent", dir_missing_sticky, POSTURE_PASS, "accepted above: /var/cache (sticky)", BOOT},
-    {"cert-cache", "read-only parent is said", parent_open_read_only, POSTURE_PASS, "accepted above: /var/cache (read-only mount)", BOOT},
+    {"cert-cache", "made-up modes above", parent_no_modes, POSTURE_UNKNOWN,
+        "/var/cache: on 9p", BOOT},
+    {"cert-cache", "made-up modes where it will be made", dir_missing_no_modes,
+        POSTURE_UNKNOWN, "/var/cache: on 9p", BOOT},
+    {"cert-cache", "made-up modes below an open directory", open_root_no_modes,
+        POSTURE_FAIL, "/: mode 0777", BOOT},
+    {"cert-cache", "made-up modes of the platform's root", root_no_modes,
+        POSTURE_UNKNOWN, "/: on 9p", BOOT},
+    {"cert-cache", "missing in a sticky parent", dir_missing_sticky,
+        POSTURE_PASS, "accepted above: /var/cache (sticky)", BOOT},
+    {"cert-cache", "read-only parent is said", parent_open_read_only,
+        POSTURE_PASS, "accepted above: /var/cache (read-only mount)", BOOT},
     {"cert-cache", "no path", walk_empty, POSTURE_FAIL, "no path", BOOT},
-    {"cert-cache", "no working directory", walk_no_cwd, POSTURE_UNKNOWN, "/var/cache/r: No such file", BOOT},
-    {"cert-cache", "long path", walk_long, POSTURE_UNKNOWN, "more than 1023 bytes", BOOT},
-    {"cert-cache", "deep path", walk_deep, POSTURE_UNKNOWN, "more than 64 components", BOOT},
-    {"cert-cache", "long name", walk_long_name, POSTURE_FAIL, "File name too long", BOOT},
-    {"cert-cache", "long name below what is missing", missing_and_long_name, POSTURE_FAIL, "File name too long", BOOT},
-    {"cert-cache", "somebody else's key", key_theirs, POSTURE_FAIL, "/var/cache/r/key: mode 0644, owner 0", BOOT},
-    {"cert-cache", "a pipe among the keys", key_pipe, POSTURE_FAIL, "/var/cache/r/key", BOOT},
-    {"cert-cache", "readable key", key_0640, POSTURE_FAIL, "/var/cache/r/key: mode 0640", BOOT},
+    {"cert-cache", "no working directory", walk_no_cwd, POSTURE_UNKNOWN,
+        "/var/cache/r: No such file", BOOT},
+    {"cert-cache", "long path", walk_long, POSTURE_UNKNOWN,
+        "more than 1023 bytes", BOOT},
+    {"cert-cache", "deep path", walk_deep, POSTURE_UNKNOWN,
+        "more than 64 components", BOOT},
+    {"cert-cache", "long name", walk_long_name, POSTURE_FAIL,
+        "File name too long", BOOT},
+    {"cert-cache", "long name below what is missing", missing_and_long_name,
+        POSTURE_FAIL, "File name too long", BOOT},
+    {"cert-cache", "somebody else's key", key_theirs, POSTURE_FAIL,
+        "/var/cache/r/key: mode 0644, owner 0", BOOT},
+    {"cert-cache", "a pipe among the keys", key_pipe, POSTURE_FAIL,
+        "/var/cache/r/key", BOOT},
+    {"cert-cache", "readable key", key_0640, POSTURE_FAIL,
+        "/var/cache/r/key: mode 0640", BOOT},
     {"plaintext-listener", "TLS only", nothing, POSTURE_PASS, NULL, BOOT},
-    {"plaintext-listener", "plain", plaintext, POSTURE_FAIL, "--insecure-listen=0.0.0.0:80", BOOT},
+    {"plaintext-listener", "plain", plaintext, POSTURE_FAIL,
+        "--insecure-listen=0.0.0.0:80", BOOT},
     {"listeners", "none at boot", nothing, POSTURE_PASS, NULL, BOOT},
     {"listeners", "inherited", debug_port, POSTURE_FAIL, "6060", BOOT},
-    {"listeners", "socket activation, allowed", activated, POSTURE_PASS, NULL, BOOT},
-    {"listeners", "socket activation, not asked for", handed_over, POSTURE_FAIL, "6060", BOOT},
-    {"listeners", "beside an activated one", activated_and_another, POSTURE_FAIL, "6061", BOOT},
-    {"listeners", "no list of descriptors", sockets_unread, POSTURE_UNKNOWN, "/proc/thread-self/fd: No such file", BOOT},
-    {"listeners", "a descriptor that does not tell", socket_unread, POSTURE_UNKNOWN, "descriptor 5: Operation not permitted", BOOT},
-    {"listeners", "no list, and one was found", port_and_unread, POSTURE_FAIL, "6060", BOOT},
-    {"listeners", "more than can be listed", too_many, POSTURE_FAIL, "3 sockets", BOOT},
-    {"listeners", "unix datagram", unix_datagram, POSTURE_FAIL, "unix datagram @debug", BOOT},
-    {"listeners", "a family without a name here", vsock_listener, POSTURE_FAIL, "descriptor 5: family 40", BOOT},
-    {"listeners", "planned as expected", plan_as_expected, POSTURE_PASS, NULL, BOOT},
-    {"listeners", "planned, not expected", plan_debug, POSTURE_FAIL, "about to bind 0.0.0.0:6060 (DEBUG_PORT)", BOOT},
-    {"listeners", "planned twice, expected once", plan_twice, POSTURE_FAIL, "127.0.0.1:8443", BOOT},
-    {"listeners", "planned wider than expected", plan_all_for_one, POSTURE_FAIL, "about to bind :8443", BOOT},
+    {"listeners", "socket activation, allowed", activated, POSTURE_PASS, NULL,
+        BOOT},
+    {"listeners", "socket activation, not asked for", handed_over, POSTURE_FAIL,
+        "6060", BOOT},
+    {"listeners", "beside an activated one", activated_and_another,
+        POSTURE_FAIL, "6061", BOOT},
+    {"listeners", "no list of descriptors", sockets_unread, POSTURE_UNKNOWN,
+        "/proc/thread-self/fd: No such file", BOOT},
+    {"listeners", "a descriptor that does not tell", socket_unread,
+        POSTURE_UNKNOWN, "descriptor 5: Operation not permitted", BOOT},
+    {"listeners", "no list, and one was found", port_and_unread, POSTURE_FAIL,
+        "6060", BOOT},
+    {"listeners", "more than can be listed", too_many, POSTURE_FAIL,
+        "3 sockets", BOOT},
+    {"listeners", "unix datagram", unix_datagram, POSTURE_FAIL,
+        "unix datagram @debug", BOOT},
+    {"listeners", "a family without a name here", vsock_listener, POSTURE_FAIL,
+        "descriptor 5: family 40", BOOT},
+    {"listeners", "planned as expected", plan_as_expected, POSTURE_PASS, NULL,
+        BOOT},
+    {"listeners", "planned, not expected", plan_debug, POSTURE_FAIL,
+        "about to bind 0.0.0.0:6060 (DEBUG_PORT)", BOOT},
+    {"listeners", "planned twice, expected once", plan_twice, POSTURE_FAIL,
+        "127.0.0.1:8443", BOOT},
+    {"listeners", "planned wider than expected", plan_all_for_one, POSTURE_FAIL,
+        "about to bind :8443", BOOT},
     {"listeners", "udp", udp_port, POSTURE_FAIL, "udp", BOOT},
     {"listeners", "abstract unix", unix_listener, POSTURE_FAIL, "@debug", BOOT},
-    {"listeners", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"listeners", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL,
+        BOOT},
     {"listeners", "as expected", as_expected, POSTURE_PASS, NULL, BOUND},
     {"listeners", "missing", nothing, POSTURE_FAIL, "127.0.0.1:8443", BOUND},
-    {"listeners", "another address", wrong_host, POSTURE_FAIL, "0.0.0.0:8443", BOUND},
+    {"listeners", "another address", wrong_host, POSTURE_FAIL, "0.0.0.0:8443",
+        BOUND},
     {"listeners", "one too many", one_more, POSTURE_FAIL, "6060", BOUND},
     {"listeners", "mptcp in its place", mptcp, POSTURE_FAIL, "mptcp", BOUND},
     {"listeners", "sctp in its place", sctp, POSTURE_FAIL, "sctp", BOUND},
-    {"listeners", "two on one address", two_on_one_address, POSTURE_FAIL, "descriptor 8: tcp 127.0.0.1:8443", BOUND},
-    {"listeners", "two workers, two expected", two_workers, POSTURE_PASS, NULL, BOUND},
-    {"listeners", "two expected, one worker", one_of_two_workers, POSTURE_FAIL, "nothing listens on 127.0.0.1:8443", BOUND},
+    {"listeners", "two on one address", two_on_one_address, POSTURE_FAIL,
+        "descriptor 8: tcp 127.0.0.1:8443", BOUND},
+    {"listeners", "two workers, two expected", two_workers, POSTURE_PASS, NULL,
+        BOUND},
+    {"listeners", "two expected, one worker", one_of_two_workers, POSTURE_FAIL,
+        "nothing listens on 127.0.0.1:8443", BOUND},
     {"listeners", "every address", any_ipv6, POSTURE_PASS, NULL, BOUND},
-    {"listeners", "every IPv6 address only", any_ipv6_only, POSTURE_FAIL, "tcp [::]:9443 (IPv6 only)", BOUND},
-    {"listeners", "every IPv4 address only", any_ipv4, POSTURE_FAIL, "nothing listens on :9443", BOUND},
-    {"listeners", "every address without IPv6", any_ipv4_without_ipv6, POSTURE_PASS, NULL, BOUND},
-    {"listeners", "as expected, one unread", bound_unread, POSTURE_UNKNOWN, "descriptor 5", BOUND},
-    {"listeners", "expected, and unread", sockets_unread, POSTURE_UNKNOWN, NULL, BOUND},
+    {"listeners", "every IPv6 address only", any_ipv6_only, POSTURE_FAIL,
+        "tcp [::]:9443 (IPv6 only)", BOUND},
+    {"listeners", "every IPv4 address only", any_ipv4, POSTURE_FAIL,
+        "nothing listens on :9443", BOUND},
+    {"listeners", "every address without IPv6", any_ipv4_without_ipv6,
+        POSTURE_PASS, NULL, BOUND},
+    {"listeners", "as expected, one unread", bound_unread, POSTURE_UNKNOWN,
+        "descriptor 5", BOUND},
+    {"listeners", "expected, and unread", sockets_unread, POSTURE_UNKNOWN, NULL,
+        BOUND},
     {"single-instance", "bare", nothing, POSTURE_PASS, NULL, BOOT},
     {"single-instance", "fly", on_fly, POSTURE_FAIL, "FLY_APP_NAME", BOOT},
-    {"single-instance", "fly, asserted", on_fly_asserted, POSTURE_PASS, "asserted", BOOT},
-    {"single-instance", "fly, asserted wrongly", on_fly_not_quite, POSTURE_FAIL, NULL, BOOT},
-    {"single-instance", "fly, shared backend", on_fly_shared, POSTURE_PASS, NULL, BOOT},
-    {"single-instance", "lock held", lock_held, POSTURE_FAIL, "held by process", BOOT},
-    {"single-instance", "lock unreadable", lock_eacces, POSTURE_UNKNOWN, NULL, BOOT},
-    {"single-instance", "lock is a pipe", lock_pipe, POSTURE_UNKNOWN, "not a regular file", BOOT},
-    {"single-instance", "not asked for", many_may_run, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"single-instance", "fly, asserted", on_fly_asserted, POSTURE_PASS,
+        "asserted", BOOT},
+    {"single-instance", "fly, asserted wrongly", on_fly_not_quite, POSTURE_FAIL,
+        NULL, BOOT},
+    {"single-instance", "fly, shared backend", on_fly_shared, POSTURE_PASS,
+        NULL, BOOT},
+    {"single-instance", "lock held", lock_held, POSTURE_FAIL, "held by process",
+        BOOT},
+    {"single-instance", "lock unreadable", lock_eacces, POSTURE_UNKNOWN, NULL,
+        BOOT},
+    {"single-instance", "lock is a pipe", lock_pipe, POSTURE_UNKNOWN,
+        "not a regular file", BOOT},
+    {"single-instance", "not asked for", many_may_run, POSTURE_NOT_APPLICABLE,
+        NULL, BOOT},
     {"no-way-back", "set", nothing, POSTURE_PASS, "no_new_privs set", BOOT},
-    {"no-way-back", "set, full bounding set", nnp_alone, POSTURE_PASS, "CAP_SYS_ADMIN", BOOT},
-    {"no-way-back", "empty enough bounding set", bounding_alone, POSTURE_PASS, "not set", BOOT},
-    {"no-way-back", "neither", regainable, POSTURE_FAIL, "CAP_SYS_ADMIN (bit 21)", BOOT},
+    {"no-way-back", "set, full bounding set", nnp_alone, POSTURE_PASS,
+        "CAP_SYS_ADMIN", BOOT},
+    {"no-way-back", "empty enough bounding set", bounding_alone, POSTURE_PASS,
+        "not set", BOOT},
+    {"no-way-back", "neither", regainable, POSTURE_FAIL,
+        "CAP_SYS_ADMIN (bit 21)", BOOT},
     {"no-way-back", "field absent", nnp_unknown, POSTURE_UNKNOWN, NULL, BOOT},
-    {"no-way-back", "both absent", nnp_nothing_known, POSTURE_UNKNOWN, NULL, BOOT},
-    {"no-way-back", "left to the seal", regainable_sealed_later, POSTURE_NOT_APPLICABLE, "seal", BOOT},
-    {"no-way-back", "the seal did not hold", regainable_sealed_later, POSTURE_FAIL, NULL, SEALED},
+    {"no-way-back", "both absent", nnp_nothing_known, POSTURE_UNKNOWN, NULL,
+        BOOT},
+    {"no-way-back", "left to the seal", regainable_sealed_later,
+        POSTURE_NOT_APPLICABLE, "seal", BOOT},
+    {"no-way-back", "the seal did not hold", regainable_sealed_later,
+        POSTURE_FAIL, NULL, SEALED},
     {"no-way-back", "sealed", nnp_sealed, POSTURE_ENFORCED, NULL, SEALED},
-    {"loader-environment", "clean", nothing, POSTURE_PASS, "no such variable", BOOT},
-    {"loader-environment", "LD_PRELOAD", preload, POSTURE_FAIL, "LD_PRELOAD=/tmp/x.so", BOOT},
-    {"loader-environment", "exact value allowed", preload_allowed, POSTURE_PASS, "allows", BOOT},
-    {"loader-environment", "another value allowed", preload_not_quite, POSTURE_FAIL, "/tmp/x.so", BOOT},
-    {"loader-environment", "ld.so.preload", preload_file_there, POSTURE_FAIL, "/etc/ld.so.preload", BOOT},
-    {"loader-environment", "ld.so.preload unreadable", preload_file_eacces, POSTURE_UNKNOWN, NULL, BOOT},
+    {"loader-environment", "clean", nothing, POSTURE_PASS, "no such variable",
+        BOOT},
+    {"loader-environment", "LD_PRELOAD", preload, POSTURE_FAIL,
+        "LD_PRELOAD=/tmp/x.so", BOOT},
+    {"loader-environment", "exact value allowed", preload_allowed, POSTURE_PASS,
+        "allows", BOOT},
+    {"loader-environment", "another value allowed", preload_not_quite,
+        POSTURE_FAIL, "/tmp/x.so", BOOT},
+    {"loader-environment", "ld.so.preload", preload_file_there, POSTURE_FAIL,
+        "/etc/ld.so.preload", BOOT},
+    {"loader-environment", "ld.so.preload unreadable", preload_file_eacces,
+        POSTURE_UNKNOWN, NULL, BOOT},
     {"traced", "nobody", nothing, POSTURE_PASS, "nobody", BOOT},
     {"traced", "gdb", traced_by_gdb, POSTURE_FAIL, "4711 (gdb)", BOOT},
-    {"traced", "a tracer that is hidden", traced_by_hidden, POSTURE_FAIL, "4711", BOOT},
+    {"traced", "a tracer that is hidden", traced_by_hidden, POSTURE_FAIL,
+        "4711", BOOT},
     {"traced", "field absent", tracer_unknown, POSTURE_UNKNOWN, NULL, BOOT},
-    {"descriptor-limit", "not declared", nothing, POSTURE_NOT_APPLICABLE, NULL, BOOT},
-    {"descriptor-limit", "exactly enough", needs_1000, POSTURE_PASS, "1000", BOOT},
-    {"descriptor-limit", "too low", needs_2000, POSTURE_FAIL, "needed 2000 (1900 + 100)", BOOT},
-    {"descriptor-limit", "no limit", needs_unlimited, POSTURE_PASS, "no hard limit", BOOT},
+    {"descriptor-limit", "not declared", nothing, POSTURE_NOT_APPLICABLE, NULL,
+        BOOT},
+    {"descriptor-limit", "exactly enough", needs_1000, POSTURE_PASS, "1000",
+        BOOT},
+    {"descriptor-limit", "too low", needs_2000, POSTURE_FAIL,
+        "needed 2000 (1900 + 100)", BOOT},
+    {"descriptor-limit", "no limit", needs_unlimited, POSTURE_PASS,
+        "no hard limit", BOOT},
     {"descriptor-limit", "unknown", limit_unknown, POSTURE_UNKNOWN, NULL, BOOT},
     {"clock", "set", nothing, POSTURE_PASS, NULL, BOOT},
     {"clock", "1970", clock_1970, POSTURE_FAIL, "12 seconds", BOOT},
@@ -1055,32 +1360,158 @@ static const struct fixture {
     {"entropy", "not seeded", not_seeded, POSTURE_FAIL, "block", BOOT},
     {"entropy", "no such call", no_getrandom, POSTURE_UNKNOWN, NULL, BOOT},
     {"personality", "randomized", nothing, POSTURE_PASS, NULL, BOOT},
-    {"personality", "setarch -R", setarch_r, POSTURE_FAIL, "ADDR_NO_RANDOMIZE", BOOT},
-    {"personality", "host has it off", host_aslr_off, POSTURE_FAIL, "randomize_va_space=0", BOOT},
+    {"personality", "setarch -R", setarch_r, POSTURE_FAIL, "ADDR_NO_RANDOMIZE",
+        BOOT},
+    {"personality", "host has it off", host_aslr_off, POSTURE_FAIL,
+        "randomize_va_space=0", BOOT},
     {"personality", "sysctl hidden", no_sysctl, POSTURE_UNKNOWN, NULL, BOOT},
-    {"personality", "call refused", no_personality, POSTURE_UNKNOWN, NULL, BOOT},
-    {"host-namespaces", "no container", nothing, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"personality", "call refused", no_personality, POSTURE_UNKNOWN, NULL,
+        BOOT},
+    {"host-namespaces", "no container", nothing, POSTURE_NOT_APPLICABLE, NULL,
+        BOOT},
     {"host-namespaces", "its own", in_container, POSTURE_PASS, NULL, BOOT},
     {"host-namespaces", "--pid=host", host_pid, POSTURE_FAIL, "pid", BOOT},
     {"host-namespaces", "hidden", ns_hidden, POSTURE_UNKNOWN, "uts", BOOT},
     {"privileged-group", "none", nothing, POSTURE_PASS, NULL, BOOT},
-    {"privileged-group", "docker", in_docker_group, POSTURE_FAIL, "999 (docker)", BOOT},
-    {"privileged-group", "unknown", groups_unknown, POSTURE_UNKNOWN, NULL, BOOT},
+    {"privileged-group", "docker", in_docker_group, POSTURE_FAIL,
+        "999 (docker)", BOOT},
+    {"privileged-group", "unknown", groups_unknown, POSTURE_UNKNOWN, NULL,
+        BOOT},
     {"confinement", "seccomp", nothing, POSTURE_PASS, "seccomp mode 2", BOOT},
     {"confinement", "apparmor", apparmor, POSTURE_PASS, "docker-default", BOOT},
-    {"confinement", "neither", no_seccomp, POSTURE_FAIL, "seccomp mode 0", BOOT},
-    {"confinement", "apparmor unconfined", apparmor_unconfined, POSTURE_FAIL, "unconfined", BOOT},
-    {"confinement", "gVisor has neither", gvisor, POSTURE_NOT_APPLICABLE, NULL, BOOT},
-    {"confinement", "label unreadable", label_eacces, POSTURE_UNKNOWN, NULL, BOOT},
+    {"confinement", "neither", no_seccomp, POSTURE_FAIL, "seccomp mode 0",
+        BOOT},
+    {"confinement", "apparmor unconfined", apparmor_unconfined, POSTURE_FAIL,
+        "unconfined", BOOT},
+    {"confinement", "gVisor has neither", gvisor, POSTURE_NOT_APPLICABLE, NULL,
+        BOOT},
+    {"confinement", "label unreadable", label_eacces, POSTURE_UNKNOWN, NULL,
+        BOOT},
     {"core-dumps", "not dumpable", nothing, POSTURE_PASS, NULL, BOOT},
     {"core-dumps", "dumpable", dumpable, POSTURE_FAIL, "above 0", BOOT},
-    {"core-dumps", "no file", dumpable_no_file, POSTURE_PASS, "RLIMIT_CORE 0", BOOT},
-    {"core-dumps", "piped whatever the limit", dumpable_piped, POSTURE_FAIL, "pipes", BOOT},
-    {"core-dumps", "pattern hidden", dumpable_pattern_hidden, POSTURE_UNKNOWN, NULL, BOOT},
-    {"core-dumps", "nothing known", dumpable_nothing_known, POSTURE_UNKNOWN, NULL, BOOT},
-    {"core-dumps", "left to the seal", dumpable_sealed_later, POSTURE_NOT_APPLICABLE, NULL, BOOT},
-    {"core-dumps", "the seal did not hold", dumpable_sealed_later, POSTURE_FAIL, NULL, SEALED},
-    {"core-dumps", "sealed", not_dumpable_sealed, POSTURE_ENFORCED, NULL, SEALED},
+    {"core-dumps", "no file", dumpable_no_file, POSTURE_PASS, "RLIMIT_CORE 0",
+        BOOT},
+    {"core-dumps", "piped whatever the limit", dumpable_piped, POSTURE_FAIL,
+        "pipes", BOOT},
+    {"core-dumps", "pattern hidden", dumpable_pattern_hidden, POSTURE_UNKNOWN,
+        NULL, BOOT},
+    {"core-dumps", "nothing known", dumpable_nothing_known, POSTURE_UNKNOWN,
+        NULL, BOOT},
+    {"core-dumps", "left to the seal", dumpable_sealed_later,
+        POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"core-dumps", "the seal did not hold", dumpable_sealed_later, POSTURE_FAIL,
+        NULL, SEALED},
+    {"core-dumps", "sealed", not_dumpable_sealed, POSTURE_ENFORCED, NULL,
+        SEALED},
+    {"executable", "ours to run", nothing, POSTURE_PASS, "/usr/bin/relay",
+        BOOT},
+    {"executable", "setuid", exe_setuid, POSTURE_FAIL, "mode 4755", BOOT},
+    {"executable", "setgid", exe_setgid, POSTURE_FAIL, "mode 2755", BOOT},
+    {"executable", "writable", exe_writable, POSTURE_FAIL,
+        "/usr/bin/relay can be written", BOOT},
+    {"executable", "in a writable directory", exe_in_tmp, POSTURE_FAIL,
+        "the directory of /usr/bin/relay", BOOT},
+    {"executable", "file capabilities", exe_cap_admin, POSTURE_FAIL,
+        "CAP_SYS_ADMIN (bit 21)", BOOT},
+    {"executable", "an allowed file capability", exe_cap_bind, POSTURE_PASS,
+        NULL, BOOT},
+    {"executable", "unreadable file capabilities", exe_cap_odd, POSTURE_UNKNOWN,
+        "file capabilities of /usr/bin/relay", BOOT},
+    {"executable", "hidden", exe_hidden, POSTURE_UNKNOWN, "Permission denied",
+        BOOT},
+    {"executable", "in memory", exe_memfd, POSTURE_FAIL, "/memfd:x", BOOT},
+    {"executable", "replaced", exe_deleted, POSTURE_FAIL, "/usr/bin/relay",
+        BOOT},
+    {"executable", "input or output error", exe_error, POSTURE_UNKNOWN,
+        "permissions of", BOOT},
+    {"executable", "the target too", target_fine, POSTURE_PASS, "/opt/app",
+        BOOT},
+    {"executable", "setuid target", target_setuid, POSTURE_FAIL,
+        "/opt/app: mode 4755", BOOT},
+    {"inherited-descriptors", "none", nothing, POSTURE_PASS,
+        "0, 1, 2 and no other", BOOT},
+    {"inherited-descriptors", "a pipe", fd_pipe, POSTURE_FAIL,
+        "descriptor 5: pipe:[1]", BOOT},
+    {"inherited-descriptors", "a directory", fd_directory, POSTURE_FAIL,
+        "a directory, /sys/fs/cgroup", BOOT},
+    {"inherited-descriptors", "a device", fd_device, POSTURE_FAIL,
+        "a device, /dev/sda", BOOT},
+    {"inherited-descriptors", "a runtime", fd_runtime, POSTURE_FAIL,
+        "a container runtime's socket", BOOT},
+    {"inherited-descriptors", "no standard input", fd_closed, POSTURE_FAIL,
+        "descriptor 0 is closed", BOOT},
+    {"inherited-descriptors", "no list", fd_unlisted, POSTURE_UNKNOWN, NULL,
+        BOOT},
+    {"inherited-descriptors", "too many", fd_too_many, POSTURE_FAIL, "3 more",
+        BOOT},
+    {"runtime-socket", "none", nothing, POSTURE_PASS, "none is reachable",
+        BOOT},
+    {"runtime-socket", "of a host that we may not use", socket_closed,
+        POSTURE_PASS, "1 exist", BOOT},
+    {"runtime-socket", "ours to write", socket_open, POSTURE_FAIL,
+        "/run/docker.sock", BOOT},
+    {"runtime-socket", "odd", socket_odd, POSTURE_UNKNOWN, "/run/docker.sock",
+        BOOT},
+    {"runtime-socket", "no list of mounts", mounts_hidden, POSTURE_UNKNOWN,
+        NULL, BOOT},
+    {"key-files", "none named", nothing, POSTURE_NOT_APPLICABLE, NULL, BOOT},
+    {"key-files", "ours", key_ours, POSTURE_PASS, "mode 0400", BOOT},
+    {"key-files", "ours, for the group", key_ours_0640, POSTURE_FAIL,
+        "mode 0640", BOOT},
+    {"key-files", "ours, executable", key_ours_executable, POSTURE_FAIL,
+        "mode 0700", BOOT},
+    {"key-files", "root's, for our group", key_roots_for_us, POSTURE_PASS,
+        "owner 0", BOOT},
+    {"key-files", "root's, for another group", key_roots_for_others,
+        POSTURE_FAIL, "mode 0440", BOOT},
+    {"key-files", "root's, for all", key_roots_for_all, POSTURE_FAIL,
+        "mode 0444", BOOT},
+    {"key-files", "somebody else's", key_of_somebody, POSTURE_FAIL,
+        "owner 1000", BOOT},
+    {"key-files", "a directory", key_directory, POSTURE_FAIL, NULL, BOOT},
+    {"key-files", "in an open directory", key_in_open_directory, POSTURE_FAIL,
+        "/k: mode 0777", BOOT},
+    {"key-files", "a secret of kubernetes", key_of_kubernetes, POSTURE_PASS,
+        "/k/..2026/key", BOOT},
+    {"key-files", "a second name", key_second_name, POSTURE_FAIL, "2 names",
+        BOOT},
+    {"key-files", "missing", key_missing, POSTURE_FAIL, "/k/key", BOOT},
+    {"key-files", "denied", key_denied, POSTURE_UNKNOWN, "Permission denied",
+        BOOT},
+    {"privileged-container", "nothing", nothing, POSTURE_PASS, NULL, BOOT},
+    {"privileged-container", "a knob", knob, POSTURE_FAIL,
+        "/proc/sysrq-trigger can be written", BOOT},
+    {"privileged-container", "an odd knob", knob_odd, POSTURE_UNKNOWN, NULL,
+        BOOT},
+    {"privileged-container", "a disk", disk, POSTURE_FAIL,
+        "/dev/sda can be read", BOOT},
+    {"privileged-container", "the log of a host", kernel_log, POSTURE_PASS,
+        NULL, BOOT},
+    {"privileged-container", "the log in a container", kernel_log_in_container,
+        POSTURE_FAIL, "/dev/kmsg", BOOT},
+    {"privileged-container", "/sys of a host", sys_writable, POSTURE_PASS, NULL,
+        BOOT},
+    {"privileged-container", "/sys in a container", sys_writable_in_docker,
+        POSTURE_FAIL, "read-write", BOOT},
+    {"privileged-container", "no /sys", sys_absent_in_docker, POSTURE_PASS,
+        NULL, BOOT},
+    {"root-filesystem", "permissions", nothing, POSTURE_PASS, "not by us",
+        BOOT},
+    {"root-filesystem", "read-only", root_read_only, POSTURE_PASS,
+        "mounted read-only", BOOT},
+    {"root-filesystem", "writable", etc_writable, POSTURE_FAIL,
+        "/, /etc can be written", BOOT},
+    {"root-filesystem", "odd", etc_odd, POSTURE_UNKNOWN, "/etc", BOOT},
+    {"memory-limit", "512 MiB", nothing, POSTURE_PASS, "512 MiB", BOOT},
+    {"memory-limit", "none", memory_unlimited, POSTURE_FAIL,
+        "no limit on a machine of 65536 MiB", BOOT},
+    {"memory-limit", "more than there is", memory_more_than_there_is,
+        POSTURE_FAIL, "no limit", BOOT},
+    {"memory-limit", "a small guest", memory_small_guest, POSTURE_PASS,
+        "the machine itself", BOOT},
+    {"memory-limit", "a fly machine", memory_fly, POSTURE_PASS,
+        "the machine itself", BOOT},
+    {"memory-limit", "hidden", memory_hidden, POSTURE_UNKNOWN, NULL, BOOT},
 };
 /* clang-format on */
 

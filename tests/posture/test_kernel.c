@@ -191,14 +191,17 @@ static bool setfsuid_denied(void)
 }
 static bool ambient_denied(void)
 {
-    return nobody_special() && deny((struct denied_call){
-                                   .number = SYS_prctl,
-                                   .first = PR_CAP_AMBIENT,
-                               });
+    return hold("cap_net_bind_service=pi") && deny((struct denied_call){
+                                                  .number = SYS_prctl,
+                                                  .first = PR_CAP_AMBIENT,
+                                              });
 }
 static bool admin_ambient_denied(void)
 {
-    return admin_ambient() && ambient_denied();
+    return admin_ambient() && deny((struct denied_call){
+                                  .number = SYS_prctl,
+                                  .first = PR_CAP_AMBIENT,
+                              });
 }
 static bool without_proc(void)
 {

@@ -1,5 +1,7 @@
 #include "posture/capability.h"
+#include "posture/cgroup.h"
 #include "posture/civil_date.h"
+#include "posture/file_capability.h"
 #include "posture/group_file.h"
 #include "posture/mountinfo.h"
 #include "posture/proc_status.h"
@@ -148,33 +150,121 @@ static void dates(void **state)
         assert_false(civil_date_parse(bad[i], &days));
 }
 
+static bool has_option(const char *line, const char *option)
+{
+    struct mountinfo mount;
+
+    return mountinfo_parse(span_str(line), &mount) &&
+           mountinfo_has_option(&mount, option);
+}
+
 static void lines_of_mountinfo(void **state)
 {
     static const char fuse[] =
-        "36 35 0:41 / /mnt/a\\040- rw,noatime shared:1 - fuse.x src "
+        "36 35 0:41 /a /mnt/a\\040- rw,noatime shared:1 - fuse.x src "
         "rw,user_id=0,default_permissions,allow_other\n";
-    const struct span line = span_str(fuse);
+    struct mountinfo mount;
 
     (void)state;
-    assert_true(mountinfo_is_of(line, "0:41"));
-    assert_false(mountinfo_is_of(line, "0:4"));
-    assert_false(mountinfo_is_of(LIT(""), "0:41"));
-    assert_false(mountinfo_is_of(LIT("36 35"), "0:41"));
-    assert_true(mountinfo_has_option(line, "default_permissions"));
-    assert_true(mountinfo_has_option(line, "user_id"));
-    assert_true(mountinfo_has_option(line, "allow_other"));
-    assert_false(mountinfo_has_option(line, "default"));
-    assert_false(mountinfo_has_option(line, "noatime"));
+    assert_true(mountinfo_parse(span_str(fuse), &mount));
+    assert_span(mount.device, LIT("0:41"));
+    assert_span(mount.root, LIT("/a"));
+    assert_span(mount.point, LIT("/mnt/a\\040-"));
+    assert_span(mount.options, LIT("rw,noatime"));
+    assert_span(mount.type, LIT("fuse.x"));
+    assert_true(has_option(fuse, "default_permissions"));
+    assert_true(has_option(fuse, "user_id"));
+    assert_true(has_option(fuse, "allow_other"));
+    assert_false(has_option(fuse, "default"));
+    assert_false(has_option(fuse, "noatime"));
     /* No optional field, no options of the file system, no dash. */
-    assert_true(
-        mountinfo_has_option(LIT("1 2 0:3 / / rw - virtiofs x rw,dax"), "dax"));
-    assert_false(
-        mountinfo_has_option(LIT("1 2 0:3 / / rw,dax - virtiofs x"), "dax"));
-    assert_false(mountinfo_has_option(LIT("1 2 0:3 / / dax rw"), "dax"));
-    assert_false(mountinfo_has_option(LIT(""), "dax"));
+    assert_true(has_option("1 2 0:3 / / rw - virtiofs x rw,dax", "dax"));
+    assert_false(has_option("1 2 0:3 / / rw,dax - virtiofs x", "dax"));
+    assert_false(has_option("1 2 0:3 / / dax rw", "dax"));
+    assert_false(mountinfo_parse(LIT(""), &mount));
+    assert_false(mountinfo_parse(LIT("36 35"), &mount));
 }
 
-RUN_TESTS("parsers", cmocka_unit_test(dates),
+static void paths_of_mountinfo(void **state)
+{
+    char path[16];
+
+    (void)state;
+    assert_true(
+        mountinfo_unescape(LIT("/a\\040b\\134\\011"), path, sizeof(path)));
+    assert_string_equal(path, "/a b\\\t");
+    assert_true(mountinfo_unescape(LIT("/a\\04"), path, sizeof(path)));
+    assert_string_equal(path, "/a\\04");
+    assert_true(mountinfo_unescape(LIT("/a\\777"), path, sizeof(path)));
+    assert_string_equal(path, "/a\\777");
+    assert_true(mountinfo_unescape(LIT("123456789012345"), path, sizeof(path)));
+    assert_false(
+        mountinfo_unescape(LIT("1234567890123456"), path, sizeof(path)));
+    assert_false(mountinfo_unescape(LIT(""), path, 0));
+}
+
+static void cgroup_files(void **state)
+{
+    const struct span hybrid =
+        LIT("12:pids:/p\n9:cpu,memory:/docker/a\n1:name=systemd:/s\n0::/u\n");
+    struct span path = LIT("");
+
+    (void)state;
+    assert_true(cgroup_path(hybrid, "memory", &path));
+    assert_span(path, LIT("/docker/a"));
+    assert_true(cgroup_path(hybrid, NULL, &path));
+    assert_span(path, LIT("/u"));
+    assert_true(cgroup_path(LIT("0::/"), NULL, &path));
+    assert_span(path, LIT("/"));
+    assert_false(cgroup_path(LIT("0::/\n"), "memory", &path));
+    assert_false(cgroup_path(LIT("1:name=systemd:/s\n"), NULL, &path));
+    assert_false(cgroup_path(LIT("2:memory:\n2:mem:/a"), "memory", &path));
+    assert_false(cgroup_path(LIT(""), NULL, &path));
+}
+
+static void cgroup_limits(void **state)
+{
+    uint64_t limit = 0;
+
+    (void)state;
+    assert_true(cgroup_limit(LIT("max\n"), &limit));
+    assert_true(limit == UINT64_MAX);
+    assert_true(cgroup_limit(LIT("268435456\n"), &limit));
+    assert_int_equal(limit, 268435456);
+    /* Version 1 has no word for none, and pages of 4 and of 64 KiB. */
+    assert_true(cgroup_limit(LIT("9223372036854771712\n"), &limit));
+    assert_true(limit == UINT64_MAX);
+    assert_true(cgroup_limit(LIT("9223372036854710272\n"), &limit));
+    assert_true(limit == UINT64_MAX);
+    assert_false(cgroup_limit(LIT("-1\n"), &limit));
+    assert_false(cgroup_limit(LIT(""), &limit));
+    assert_false(cgroup_limit(LIT("maximum"), &limit));
+}
+
+static void file_capabilities(void **state)
+{
+    /* CAP_NET_BIND_SERVICE permitted, as setcap writes it. */
+    const struct span v2 = LIT("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    const struct span v3 =
+        LIT("\1\0\0\3\0\0\0\0\0\4\0\0\200\0\0\0\0\0\0\0\350\3\0\0");
+    const struct span v1 = LIT("\0\0\0\1\0\4\0\0\0\0\0\0");
+    uint64_t set = 0;
+
+    (void)state;
+    assert_true(file_capability_parse(v2, &set));
+    assert_int_equal(set, 1 << 10);
+    assert_true(file_capability_parse(v3, &set));
+    assert_true(set == (UINT64_C(1) << 39 | 1 << 10));
+    assert_true(file_capability_parse(v1, &set));
+    assert_int_equal(set, 1 << 10);
+    for (size_t len = 0; len < v2.len; len++)
+        assert_false(file_capability_parse(span_of(v2.ptr, len), &set));
+    assert_false(file_capability_parse(LIT("\0\0\0\4\0\0\0\0"), &set));
+}
+
+RUN_TESTS("parsers", cmocka_unit_test(cgroup_files),
+    cmocka_unit_test(cgroup_limits), cmocka_unit_test(file_capabilities),
+    cmocka_unit_test(paths_of_mountinfo), cmocka_unit_test(dates),
     cmocka_unit_test(privileged_groups), cmocka_unit_test(status_of_a_process),
     cmocka_unit_test(what_is_absent_or_malformed_is_not_known),
     cmocka_unit_test(uid_maps), cmocka_unit_test(lines_of_mountinfo),

@@ -1,0 +1,336 @@
+/* What the machine or the container shows to this process. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "base/text.h"
+#include "posture/cgroup.h"
+#include "posture/facts.h"
+#include "posture/mountinfo.h"
+
+/* ---- runtime sockets ---- */
+
+/* Where container runtimes listen; /var/run is a link to /run. */
+static const char *const runtime_sockets[] = {
+    "/run/docker.sock",
+    "/var/run/docker.sock",
+    "/run/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    "/run/cri-dockerd.sock",
+    "/run/podman/podman.sock",
+    "/run/k3s/containerd/containerd.sock",
+    "/run/buildkit/buildkitd.sock",
+};
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash == NULL ? path : slash + 1;
+}
+
+/* By its own name: a mount may put it anywhere. */
+bool facts_is_runtime_socket(const char *path)
+{
+    for (size_t i = 0; i < ARRAY_LEN(runtime_sockets); i++) {
+        if (strcmp(name_of(path), name_of(runtime_sockets[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_absent(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == EACCES ||
+           error == ELOOP;
+}
+
+NONNULL static void add_access(
+    struct fact_access *list, size_t *count, const char *path, int mode)
+{
+    struct fact_access *to = &list[*count];
+
+    if (*count == FACTS_ACCESS_MAX)
+        return;
+    *to = (struct fact_access){.error = 0};
+    (void)text_format(to->path, sizeof(to->path), "%s", path);
+    to->allowed = faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0;
+    if (!to->allowed && errno != EACCES && errno != EPERM && errno != EROFS)
+        to->error = errno;
+    (*count)++;
+}
+
+/* Never connects.  What cannot be reached is absent. */
+NONNULL static void try_socket(const char *path, struct fact_host *ret)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0) {
+        if (!is_absent(errno) && ret->mounts_error == 0)
+            ret->mounts_error = errno;
+        return;
+    }
+    for (size_t i = 0; i < ret->runtime_socket_count; i++) {
+        if (strcmp(ret->runtime_sockets[i].path, path) == 0)
+            return;
+    }
+    if (S_ISSOCK(st.st_mode)) {
+        add_access(
+            ret->runtime_sockets, &ret->runtime_socket_count, path, W_OK);
+    }
+}
+
+static void try_sockets(struct fact_host *ret)
+{
+    char path[64];
+    struct stat run;
+    struct stat var_run;
+    /* The same directory twice would be one socket twice. */
+    bool one = stat("/run", &run) == 0 && stat("/var/run", &var_run) == 0 &&
+               run.st_dev == var_run.st_dev && run.st_ino == var_run.st_ino;
+
+    for (size_t i = 0; i < ARRAY_LEN(runtime_sockets); i++) {
+        if (!one || strncmp(runtime_sockets[i], "/var", 4) != 0)
+            try_socket(runtime_sockets[i], ret);
+    }
+    (void)text_format(path, sizeof(path), "/run/user/%u/podman/podman.sock",
+        (unsigned)geteuid());
+    try_socket(path, ret);
+    (void)text_format(
+        path, sizeof(path), "/run/user/%u/docker.sock", (unsigned)geteuid());
+    try_socket(path, ret);
+}
+
+/* ---- memory ---- */
+
+/* Where a hierarchy of cgroups is mounted, and what of it. */
+struct hierarchy {
+    bool found;
+    char point[FACTS_PATH_MAX];
+    char root[FACTS_PATH_MAX];
+};
+
+struct hierarchies {
+    struct hierarchy v2;
+    struct hierarchy v1; /* of the memory controller */
+    char groups[8192];   /* /proc/self/cgroup, cut */
+};
+
+static void keep_hierarchy(const struct mountinfo *mount, struct hierarchy *ret)
+{
+    if (!ret->found) {
+        ret->found =
+            mountinfo_unescape(mount->point, ret->point, sizeof(ret->point)) &&
+            mountinfo_unescape(mount->root, ret->root, sizeof(ret->root));
+    }
+}
+
+/* A socket that is mounted, under whatever name. */
+static void try_mounted_socket(
+    const struct mountinfo *mount, struct fact_host *ret)
+{
+    char root[FACTS_PATH_MAX];
+    char point[FACTS_PATH_MAX];
+
+    if (mountinfo_unescape(mount->root, root, sizeof(root)) &&
+        mountinfo_unescape(mount->point, point, sizeof(point)) &&
+        facts_is_runtime_socket(root))
+        try_socket(point, ret);
+}
+
+static void look_at_mounts(struct fact_host *ret, struct hierarchies *at)
+{
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    FREES char *line = NULL;
+    size_t cap = 0;
+    ssize_t len = 0;
+
+    if (mounts == NULL) {
+        ret->mounts_error = errno;
+        return;
+    }
+    while ((len = getline(&line, &cap, mounts)) > 0) {
+        struct mountinfo mount;
+
+        if (!mountinfo_parse(span_of(line, (size_t)len), &mount))
+            continue;
+        if (span_eq(mount.type, span_str("cgroup2")))
+            keep_hierarchy(&mount, &at->v2);
+        if (span_eq(mount.type, span_str("cgroup")) &&
+            mountinfo_has_option(&mount, "memory"))
+            keep_hierarchy(&mount, &at->v1);
+        try_mounted_socket(&mount, ret);
+    }
+    if (ferror(mounts) != 0)
+        ret->mounts_error = errno;
+    (void)fclose(mounts);
+}
+
+/* The limit that a file names lowers *ret; 0 or an errno. */
+static int lower_to(const char *directory, const char *file, uint64_t *ret)
+{
+    char path[FACTS_PATH_MAX];
+    char buf[64];
+    uint64_t limit = 0;
+    ssize_t len = 0;
+
+    if (!text_format(path, sizeof(path), "%s/%s", directory, file))
+        return ENAMETOOLONG;
+    len = facts_read_head(path, buf, sizeof(buf));
+    /* The root of the hierarchy has none. */
+    if (len < 0)
+        return len == -ENOENT ? 0 : (int)-len;
+    if (!cgroup_limit(span_of(buf, (size_t)len), &limit))
+        return EINVAL;
+    if (limit < *ret)
+        *ret = limit;
+    return 0;
+}
+
+/* From our own group up to where the hierarchy is mounted. */
+static struct fact_number limit_below(
+    const struct hierarchy *at, struct span group, const char *file)
+{
+    char path[FACTS_PATH_MAX];
+    size_t base = strlen(at->point);
+    size_t root = strlen(at->root);
+    uint64_t limit = UINT64_MAX;
+
+    /* What is mounted may be a part; a group outside of it cannot be seen. */
+    if (root > 1 && group.len >= root && memcmp(group.ptr, at->root, root) == 0)
+        group = span_from(group, root);
+    if (group.len > FACTS_PATH_MAX ||
+        !text_format(path, sizeof(path), "%s%.*s", at->point, (int)group.len,
+            (const char *)group.ptr))
+        return facts_number(false, 0, ENAMETOOLONG);
+    for (;;) {
+        int error = lower_to(path, file, &limit);
+        char *slash = strrchr(path, '/');
+
+        if (error != 0)
+            return facts_number(false, 0, error);
+        if (slash == NULL || (size_t)(slash - path) < base)
+            break;
+        *slash = '\0';
+    }
+    return facts_number(true, limit, 0);
+}
+
+static struct fact_number smaller(struct fact_number a, struct fact_number b)
+{
+    if (!a.known || !b.known)
+        return a.known ? b : a;
+    return a.value < b.value ? a : b;
+}
+
+static struct fact_number memory_limit(struct hierarchies *at)
+{
+    struct span group = span_of(NULL, 0);
+    struct fact_number result = facts_number(true, UINT64_MAX, 0);
+    ssize_t len =
+        facts_read_head("/proc/self/cgroup", at->groups, sizeof(at->groups));
+
+    if (len < 0)
+        return facts_number(false, 0, (int)-len);
+    if (!at->v2.found && !at->v1.found)
+        return facts_number(false, 0, ENOENT);
+    if (at->v2.found &&
+        cgroup_path(span_of(at->groups, (size_t)len), NULL, &group))
+        result = smaller(result, limit_below(&at->v2, group, "memory.max"));
+    if (at->v1.found &&
+        cgroup_path(span_of(at->groups, (size_t)len), "memory", &group)) {
+        result = smaller(
+            result, limit_below(&at->v1, group, "memory.limit_in_bytes"));
+    }
+    return result;
+}
+
+static struct fact_number machine_memory(void)
+{
+    struct sysinfo info;
+
+    if (sysinfo(&info) < 0)
+        return facts_number(false, 0, errno);
+    return facts_number(true, (uint64_t)info.totalram * info.mem_unit, 0);
+}
+
+/* ---- the kernel's knobs, devices, the system's directories ---- */
+
+static const char *const knobs[] = {
+    "/proc/sys/kernel/core_pattern",
+    "/proc/sysrq-trigger",
+    "/sys/fs/cgroup/release_agent",
+    "/sys/kernel/uevent_helper",
+};
+
+static const char *const devices[] = {
+    "/dev/mem",
+    "/dev/kmem",
+    "/dev/port",
+    "/dev/sda",
+    "/dev/vda",
+    "/dev/xvda",
+    "/dev/nvme0n1",
+    "/dev/dm-0",
+    "/dev/mmcblk0",
+};
+
+static const char *const system_directories[] = {"/", "/usr", "/etc", "/lib"};
+
+static struct fact_number read_only(const char *path)
+{
+    struct statvfs vfs;
+
+    if (statvfs(path, &vfs) < 0)
+        return facts_number(false, 0, errno);
+    return facts_number(true, (vfs.f_flag & ST_RDONLY) != 0, 0);
+}
+
+/* Its permissions are not all: the kernel may ask for CAP_SYSLOG. */
+static void try_kernel_log(struct fact_host *ret)
+{
+    CLOSES int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0)
+        add_access(ret->devices, &ret->device_count, "/dev/kmsg", R_OK);
+}
+
+static void add_if_allowed(struct fact_access *list, size_t *count,
+    const char *const *paths, size_t path_count, int mode)
+{
+    for (size_t i = 0; i < path_count; i++) {
+        if (faccessat(AT_FDCWD, paths[i], mode, AT_EACCESS) == 0 ||
+            !(is_absent(errno) || errno == EROFS || errno == EPERM))
+            add_access(list, count, paths[i], mode);
+    }
+}
+
+void facts_host(struct fact_host *ret)
+{
+    FREES struct hierarchies *at = calloc(1, sizeof(*at));
+
+    try_sockets(ret);
+    if (at == NULL) {
+        ret->mounts_error = ENOMEM;
+        ret->memory_limit = facts_number(false, 0, ENOMEM);
+    } else {
+        look_at_mounts(ret, at);
+        ret->memory_limit = memory_limit(at);
+    }
+    ret->memory = machine_memory();
+    add_if_allowed(ret->knobs, &ret->knob_count, knobs, ARRAY_LEN(knobs), W_OK);
+    add_if_allowed(
+        ret->devices, &ret->device_count, devices, ARRAY_LEN(devices), R_OK);
+    try_kernel_log(ret);
+    add_if_allowed(ret->system, &ret->system_count, system_directories,
+        ARRAY_LEN(system_directories), W_OK);
+    ret->sys_read_only = read_only("/sys");
+    ret->root_read_only = read_only("/");
+}
