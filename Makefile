@@ -9,6 +9,7 @@ ASAN     := build/asan
 PORTABLE := build/portable
 CLANG    := build/clang
 FUZZ     := build/fuzz
+STATIC   := build/static
 
 .PHONY: help
 help: ## this list
@@ -42,16 +43,27 @@ build: $(RELEASE)/build.ninja ## release build, installed to out/
 	@meson install -C $(RELEASE) --quiet
 	@echo "built: out/bin/pyrycode-relay out/bin/posture out/lib/libposture.so out/lib/libposture.a"
 
+$(STATIC)/build.ninja: | deps-build
+	@CC=gcc tools/setup.sh $(STATIC) --strip -Dstatic=true -Ddebug=false
+
+.PHONY: posture-static
+posture-static: $(STATIC)/build.ninja ## out/bin/posture-static: one file, for an image with nothing else
+	@tools/compile.sh $(STATIC)
+	@mkdir -p out/bin
+	@strip -o out/bin/posture-static $(STATIC)/posture/posture
+	@echo "built: out/bin/posture-static, $$(stat -c %s out/bin/posture-static) bytes"
+
 .PHONY: run
 run: build ## start the relay in development mode on 127.0.0.1:8080
 	@tools/run.sh $(RUN_LISTEN)
 
 .PHONY: test
-test: deps-test $(ASAN)/build.ninja $(PORTABLE)/build.ninja $(RELEASE)/build.ninja ## build with sanitizers, run every suite
+test: deps-test $(ASAN)/build.ninja $(PORTABLE)/build.ninja $(RELEASE)/build.ninja posture-static ## build with sanitizers, run every suite
 	@tools/compile.sh $(ASAN)
 	@tools/compile.sh $(PORTABLE)
 	@tools/compile.sh $(RELEASE)
-	@tools/run_tests.py --build $(ASAN) --portable $(PORTABLE) --release $(RELEASE)
+	@tools/run_tests.py --build $(ASAN) --portable $(PORTABLE) --release $(RELEASE) \
+	  --static out/bin/posture-static
 
 .PHONY: lint
 lint: deps-lint $(CLANG)/build.ninja $(ASAN)/build.ninja ## format, tidy, cppcheck, layers, symbols

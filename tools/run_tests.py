@@ -51,12 +51,14 @@ def run_unit(build, totals):
         totals.failed += 1  # a test died without a failed case
 
 
-def run_end_to_end(title, build, portable, tests, totals, extra):
+def run_end_to_end(title, build, others, tests, totals, extra):
     print(f"== end-to-end tests, {title}", flush=True)
     env = {
         "RELAY_BIN": str(build / "src" / "pyrycode-relay"),
         "POSTURE_BIN": str(build / "posture" / "posture"),
-        "PORTABLE_RELAY_BIN": str(portable / "src" / "pyrycode-relay"),
+        "PORTABLE_RELAY_BIN": str(others.portable / "src" / "pyrycode-relay"),
+        "POSTURE_STATIC": str(others.static),
+        "RELEASE_DIR": str(others.release),
         "WIRE_DRIVER": str(build / "tests" / "wire" / "wire_driver"),
         "BUILD_DIR": str(build),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -80,14 +82,15 @@ def main():
     parser.add_argument("--build", required=True, type=pathlib.Path)
     parser.add_argument("--portable", required=True, type=pathlib.Path)
     parser.add_argument("--release", required=True, type=pathlib.Path)
+    parser.add_argument("--static", required=True, type=pathlib.Path)
     args, extra = parser.parse_known_args()
-    build = args.build.resolve()
+    for name, path in vars(args).items():
+        setattr(args, name, path.resolve())
     totals = Totals()
-    run_unit(build, totals)
-    portable = args.portable.resolve()
+    run_unit(args.build, totals)
     tests = TOP / "tests" / "e2e"
-    run_end_to_end("sanitized", build, portable, [tests], totals, extra)
-    run_end_to_end("released", args.release.resolve(), portable, sorted(tests.glob("test_relay_*.py")), totals, extra)
+    run_end_to_end("sanitized", args.build, args, [tests], totals, extra)
+    run_end_to_end("released", args.release, args, sorted(tests.glob("test_relay_*.py")), totals, extra)
     print(totals.line())
     return 1 if totals.failed or not totals.passed else 0
 
