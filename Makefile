@@ -74,6 +74,12 @@ fuzz: $(FUZZ)/build.ninja ## run every fuzz target for FUZZ_SECONDS (60)
 	@tools/compile.sh $(FUZZ)
 	@tools/fuzz.sh $(FUZZ)
 
+.PHONY: bench
+bench: deps-test $(RELEASE)/build.ninja ## what the posture check costs, as medians
+	@tools/compile.sh $(RELEASE)
+	@ninja -C $(RELEASE) bench/bench_check >/dev/null
+	@tools/bench_posture.py $(RELEASE)
+
 .PHONY: ci
 ci: ## what gates a change: tests and lints
 	@.ci/run

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 #include "posture/policy.h"
@@ -209,7 +210,9 @@ struct fact_descriptors {
 struct fact_access {
     char path[FACTS_PATH_MAX];
     bool allowed;
-    int error; /* errno when that is not known, or 0 */
+    int error;    /* errno when that is not known, or 0 */
+    dev_t device; /* of a runtime socket */
+    ino_t inode;
 };
 
 /* What the machine or the container shows to this process. */
@@ -275,16 +278,25 @@ NONNULL void facts_directory(const char *path, struct fact_directory *ret);
  * one too. */
 NONNULL void facts_file(const char *path, struct fact_directory *ret);
 NONNULL void facts_lock(const char *path, struct fact_lock *ret);
-NONNULL void facts_sockets(struct fact_sockets *ret);
+/* One pass over all descriptors; ret_others may be NULL. */
+void facts_sockets(
+    struct fact_sockets *ret, struct fact_descriptors *ret_others);
 
 struct proc_status;
-NONNULL void facts_process(
+NONNULL void facts_process(const struct posture_policy *policy, gid_t egid,
+    const struct proc_status *status, struct fact_process *ret);
+/* Of it, what the phase sealed judges. */
+NONNULL void facts_sealed_process(
     const struct proc_status *status, struct fact_process *ret);
 
 NONNULL void facts_program(
     const struct posture_policy *policy, struct posture_facts *ret);
-NONNULL void facts_descriptors(struct fact_descriptors *ret);
-NONNULL void facts_host(struct fact_host *ret);
+/* One descriptor that /proc lists in the open directory under that name. */
+NONNULL void facts_descriptor(
+    int dir, const char *name, int fd, struct fact_descriptors *ret);
+/* Which of 0, 1 and 2 are closed, as bits. */
+unsigned facts_closed_stdio(void);
+NONNULL void facts_host(uint32_t euid, struct fact_host *ret);
 
 /* Is it the path of a container runtime's socket? */
 NONNULL bool facts_is_runtime_socket(const char *path);

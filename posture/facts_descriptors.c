@@ -2,8 +2,6 @@
  * What this process was handed beside its sockets.  A descriptor that closes
  * on exec was opened here: exec would have closed an inherited one.
  */
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,8 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/num.h"
-#include "base/own.h"
 #include "base/text.h"
 #include "posture/facts.h"
 
@@ -74,11 +70,11 @@ static void name_target(int dir, const char *name, char *ret, size_t cap)
     ret[len < 0 ? 0 : len] = '\0';
 }
 
-static void try_descriptor(
+void facts_descriptor(
     int dir, const char *name, int fd, struct fact_descriptors *ret)
 {
     struct stat st;
-    int flags = fcntl(fd, F_GETFD);
+    int flags = fd < STDIO ? -1 : fcntl(fd, F_GETFD);
     struct fact_descriptor *to = NULL;
 
     if (flags < 0 || (flags & FD_CLOEXEC) != 0 || fstat(fd, &st) < 0)
@@ -93,25 +89,7 @@ static void try_descriptor(
     name_target(dir, name, to->target, sizeof(to->target));
 }
 
-static void try_listed(DIR *dir, int end_of_known, struct fact_descriptors *ret)
-{
-    for (;;) {
-        struct dirent *entry = NULL;
-        uint64_t fd = 0;
-
-        errno = 0;
-        entry = readdir(dir); /* NOLINT: the stream is ours */
-        if (entry == NULL)
-            break;
-        if (num_parse_u64(span_str(entry->d_name), INT32_MAX, &fd) &&
-            (int)fd >= end_of_known)
-            try_descriptor(dirfd(dir), entry->d_name, (int)fd, ret);
-    }
-    if (errno != 0)
-        ret->error = errno;
-}
-
-static unsigned closed_stdio(void)
+unsigned facts_closed_stdio(void)
 {
     unsigned closed = 0;
 
@@ -120,21 +98,4 @@ static unsigned closed_stdio(void)
             closed |= 1U << fd;
     }
     return closed;
-}
-
-void facts_descriptors(struct fact_descriptors *ret)
-{
-    /* Before anything is opened, which would take its place. */
-    ret->closed_stdio = closed_stdio();
-
-    CLOSES int fd = facts_open_self("fd", O_RDONLY | O_DIRECTORY);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-    if (dir == NULL) {
-        ret->error = errno;
-    } else {
-        (void)take_fd(&fd); /* the stream's now */
-        try_listed(dir, STDIO + facts_activated_count(), ret);
-        (void)closedir(dir);
-    }
 }

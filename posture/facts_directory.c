@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -56,7 +55,6 @@ static bool keep_component(
     struct walk *w, int fd, const char *name, const struct stat *st)
 {
     struct fact_component *to = NULL;
-    struct statvfs vfs;
 
     if (w->ret->component_count == FACTS_COMPONENTS_MAX)
         return stop_before(w, FACT_OBSTACLE_DEPTH, ENAMETOOLONG, name);
@@ -70,9 +68,10 @@ static bool keep_component(
     to->links = st->st_nlink;
     if (S_ISDIR(st->st_mode)) {
         to->on_root = st->st_dev == w->root_dev;
-        to->made_up = facts_made_up_modes(fd, to->path, st);
-        to->read_only =
-            fstatvfs(fd, &vfs) == 0 && (vfs.f_flag & ST_RDONLY) != 0;
+        struct facts_mount mount = facts_mount_of(fd, to->path, st);
+
+        to->made_up = mount.made_up;
+        to->read_only = mount.read_only;
     }
     return true;
 }

@@ -18,9 +18,15 @@
 NONNULL int facts_look(
     int dir, const char *name, struct stat *ret, int *ret_fd);
 
-/* Why the modes of the directory mean nothing, in a few words; NULL: they mean
- * what they say, as far as this system can tell. */
-NONNULL const char *facts_made_up_modes(
+struct facts_mount {
+    bool read_only;
+    /* Why modes mean nothing there, in a few words; NULL: they mean what they
+     * say, as far as this system can tell. */
+    const char *made_up;
+};
+
+/* Of the directory, what it is mounted as. */
+NONNULL struct facts_mount facts_mount_of(
     int fd, const char *path, const struct stat *st);
 
 /* The user id that stands for every owner that this user namespace does not

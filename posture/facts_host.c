@@ -52,23 +52,19 @@ static bool is_absent(int error)
            error == ELOOP;
 }
 
-NONNULL static void add_access(
-    struct fact_access *list, size_t *count, const char *path, int mode)
+NONNULL static void ask_access(
+    const char *path, int mode, struct fact_access *ret)
 {
-    struct fact_access *to = &list[*count];
-
-    if (*count == FACTS_ACCESS_MAX)
-        return;
-    *to = (struct fact_access){.error = 0};
-    (void)text_format(to->path, sizeof(to->path), "%s", path);
-    to->allowed = faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0;
-    if (!to->allowed && errno != EACCES && errno != EPERM && errno != EROFS)
-        to->error = errno;
-    (*count)++;
+    *ret = (struct fact_access){.error = 0};
+    (void)text_format(ret->path, sizeof(ret->path), "%s", path);
+    ret->allowed = faccessat(AT_FDCWD, path, mode, AT_EACCESS) == 0;
+    if (!ret->allowed && !is_absent(errno) && errno != EPERM && errno != EROFS)
+        ret->error = errno;
 }
 
-/* Never connects.  What cannot be reached is absent. */
-NONNULL static void try_socket(const char *path, struct fact_host *ret)
+/* Never connects.  What cannot be reached is absent; the same socket by
+ * another path counts once. */
+static void try_socket(const char *path, struct fact_host *ret)
 {
     struct stat st;
 
@@ -78,33 +74,31 @@ NONNULL static void try_socket(const char *path, struct fact_host *ret)
         return;
     }
     for (size_t i = 0; i < ret->runtime_socket_count; i++) {
-        if (strcmp(ret->runtime_sockets[i].path, path) == 0)
+        if (ret->runtime_sockets[i].device == st.st_dev &&
+            ret->runtime_sockets[i].inode == st.st_ino)
             return;
     }
-    if (S_ISSOCK(st.st_mode)) {
-        add_access(
-            ret->runtime_sockets, &ret->runtime_socket_count, path, W_OK);
+    if (S_ISSOCK(st.st_mode) && ret->runtime_socket_count < FACTS_ACCESS_MAX) {
+        struct fact_access *to =
+            &ret->runtime_sockets[ret->runtime_socket_count++];
+
+        ask_access(path, W_OK, to);
+        to->device = st.st_dev;
+        to->inode = st.st_ino;
     }
 }
 
-static void try_sockets(struct fact_host *ret)
+static void try_sockets(struct fact_host *ret, uint32_t euid)
 {
     char path[64];
-    struct stat run;
-    struct stat var_run;
-    /* The same directory twice would be one socket twice. */
-    bool one = stat("/run", &run) == 0 && stat("/var/run", &var_run) == 0 &&
-               run.st_dev == var_run.st_dev && run.st_ino == var_run.st_ino;
 
-    for (size_t i = 0; i < ARRAY_LEN(runtime_sockets); i++) {
-        if (!one || strncmp(runtime_sockets[i], "/var", 4) != 0)
-            try_socket(runtime_sockets[i], ret);
-    }
-    (void)text_format(path, sizeof(path), "/run/user/%u/podman/podman.sock",
-        (unsigned)geteuid());
+    for (size_t i = 0; i < ARRAY_LEN(runtime_sockets); i++)
+        try_socket(runtime_sockets[i], ret);
+    (void)text_format(
+        path, sizeof(path), "/run/user/%u/podman/podman.sock", (unsigned)euid);
     try_socket(path, ret);
     (void)text_format(
-        path, sizeof(path), "/run/user/%u/docker.sock", (unsigned)geteuid());
+        path, sizeof(path), "/run/user/%u/docker.sock", (unsigned)euid);
     try_socket(path, ret);
 }
 
@@ -121,6 +115,7 @@ struct hierarchies {
     struct hierarchy v2;
     struct hierarchy v1; /* of the memory controller */
     char groups[8192];   /* /proc/self/cgroup, cut */
+    char mounts[16384];  /* the stream's buffer */
 };
 
 static void keep_hierarchy(const struct mountinfo *mount, struct hierarchy *ret)
@@ -156,6 +151,7 @@ static void look_at_mounts(struct fact_host *ret, struct hierarchies *at)
         ret->mounts_error = errno;
         return;
     }
+    (void)setvbuf(mounts, at->mounts, _IOFBF, sizeof(at->mounts));
     while ((len = getline(&line, &cap, mounts)) > 0) {
         struct mountinfo mount;
 
@@ -206,6 +202,8 @@ static struct fact_number limit_below(
     /* What is mounted may be a part; a group outside of it cannot be seen. */
     if (root > 1 && group.len >= root && memcmp(group.ptr, at->root, root) == 0)
         group = span_from(group, root);
+    if (group.len == 1)
+        group.len = 0; /* the root, which has its slash */
     if (group.len > FACTS_PATH_MAX ||
         !text_format(path, sizeof(path), "%s%.*s", at->point, (int)group.len,
             (const char *)group.ptr))
@@ -272,8 +270,6 @@ static const char *const knobs[] = {
 
 static const char *const devices[] = {
     "/dev/mem",
-    "/dev/kmem",
-    "/dev/port",
     "/dev/sda",
     "/dev/vda",
     "/dev/xvda",
@@ -293,30 +289,32 @@ static struct fact_number read_only(const char *path)
     return facts_number(true, (vfs.f_flag & ST_RDONLY) != 0, 0);
 }
 
-/* Its permissions are not all: the kernel may ask for CAP_SYSLOG. */
-static void try_kernel_log(struct fact_host *ret)
-{
-    CLOSES int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-    if (fd >= 0)
-        add_access(ret->devices, &ret->device_count, "/dev/kmsg", R_OK);
-}
-
-static void add_if_allowed(struct fact_access *list, size_t *count,
+/* Those that are allowed or cannot be told. */
+static void keep_allowed(struct fact_access *list, size_t *count,
     const char *const *paths, size_t path_count, int mode)
 {
-    for (size_t i = 0; i < path_count; i++) {
-        if (faccessat(AT_FDCWD, paths[i], mode, AT_EACCESS) == 0 ||
-            !(is_absent(errno) || errno == EROFS || errno == EPERM))
-            add_access(list, count, paths[i], mode);
+    for (size_t i = 0; i < path_count && *count < FACTS_ACCESS_MAX; i++) {
+        ask_access(paths[i], mode, &list[*count]);
+        if (list[*count].allowed || list[*count].error != 0)
+            (*count)++;
     }
 }
 
-void facts_host(struct fact_host *ret)
+/* Its permissions are not all: the kernel may ask for CAP_SYSLOG. */
+static void try_kernel_log(struct fact_host *ret)
+{
+    static const char *const path = "/dev/kmsg";
+    CLOSES int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd >= 0)
+        keep_allowed(ret->devices, &ret->device_count, &path, 1, R_OK);
+}
+
+void facts_host(uint32_t euid, struct fact_host *ret)
 {
     FREES struct hierarchies *at = calloc(1, sizeof(*at));
 
-    try_sockets(ret);
+    try_sockets(ret, euid);
     if (at == NULL) {
         ret->mounts_error = ENOMEM;
         ret->memory_limit = facts_number(false, 0, ENOMEM);
@@ -325,11 +323,11 @@ void facts_host(struct fact_host *ret)
         ret->memory_limit = memory_limit(at);
     }
     ret->memory = machine_memory();
-    add_if_allowed(ret->knobs, &ret->knob_count, knobs, ARRAY_LEN(knobs), W_OK);
-    add_if_allowed(
+    keep_allowed(ret->knobs, &ret->knob_count, knobs, ARRAY_LEN(knobs), W_OK);
+    keep_allowed(
         ret->devices, &ret->device_count, devices, ARRAY_LEN(devices), R_OK);
     try_kernel_log(ret);
-    add_if_allowed(ret->system, &ret->system_count, system_directories,
+    keep_allowed(ret->system, &ret->system_count, system_directories,
         ARRAY_LEN(system_directories), W_OK);
     ret->sys_read_only = read_only("/sys");
     ret->root_read_only = read_only("/");

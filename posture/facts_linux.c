@@ -14,6 +14,7 @@
 #include "posture/uid_map.h"
 
 enum {
+    PROC_FILE_USUAL = 1 << 14,
     /* The largest: a status with 65536 groups (NGROUPS_MAX) of ten digits. */
     PROC_FILE_MAX = 1 << 20,
 };
@@ -76,6 +77,22 @@ static ssize_t read_self(const char *name, char *buf, size_t cap)
         len += (size_t)got;
     }
     return -EFBIG; /* the rest is missing */
+}
+
+/* The same; *ret is the caller's to free. */
+static ssize_t read_whole(const char *name, char **ret)
+{
+    ssize_t len = -EFBIG;
+
+    for (size_t cap = PROC_FILE_USUAL; len == -EFBIG && cap <= PROC_FILE_MAX;
+         cap *= PROC_FILE_MAX / PROC_FILE_USUAL) {
+        free(*ret);
+        *ret = malloc(cap);
+        if (*ret == NULL)
+            return -ENOMEM;
+        len = read_self(name, *ret, cap);
+    }
+    return len;
 }
 
 /* setfsuid(2) has no way to ask: an invalid id changes nothing and the old
@@ -176,26 +193,27 @@ static void collect_capabilities(
             differs(status, PROC_STATUS_CAP_AMBIENT, ret->ambient));
 }
 
-static void collect_process(struct posture_facts *ret)
+static ssize_t collect_status(
+    struct posture_facts *ret, struct proc_status *status)
 {
-    FREES char *buf = malloc(PROC_FILE_MAX);
-    struct proc_status status = {.uid_known = false};
-    struct uid_map map = {.root = UID_MAP_UNKNOWN};
-    ssize_t len =
-        buf == NULL ? -ENOMEM : read_self("status", buf, PROC_FILE_MAX);
+    FREES char *text = NULL;
+    ssize_t len = read_whole("status", &text);
 
-    if (len < 0) {
-        ret->status_error = (int)-len;
-    } else {
-        proc_status_parse(span_of(buf, (size_t)len), &status);
-    }
-    collect_ids(&status, &ret->ids);
-    collect_capabilities(&status, &ret->capabilities);
-    facts_process(&status, &ret->process);
-    len = buf == NULL ? -ENOMEM : read_self("uid_map", buf, PROC_FILE_MAX);
+    if (len >= 0)
+        proc_status_parse(span_of(text, (size_t)len), status);
+    ret->status_error = len < 0 ? (int)-len : 0;
+    return len;
+}
+
+static void collect_user_namespace(struct fact_user_namespace *ret)
+{
+    FREES char *text = NULL;
+    struct uid_map map = {.root = UID_MAP_UNKNOWN};
+    ssize_t len = read_whole("uid_map", &text);
+
     if (len > 0)
-        uid_map_parse(span_of(buf, (size_t)len), &map);
-    ret->user_namespace = (struct fact_user_namespace){
+        uid_map_parse(span_of(text, (size_t)len), &map);
+    *ret = (struct fact_user_namespace){
         .known = map.root != UID_MAP_UNKNOWN,
         .root_is_mapped = map.root == UID_MAP_MAPPED,
         .root_outside = map.outside,
@@ -205,9 +223,16 @@ static void collect_process(struct posture_facts *ret)
 static void collect_at_boot(
     const struct posture_policy *policy, struct posture_facts *ret)
 {
+    struct proc_status status = {.uid_known = false};
+
+    IGNORE(collect_status(ret, &status) < 0, "status_error says it");
+    collect_ids(&status, &ret->ids);
+    collect_capabilities(&status, &ret->capabilities);
+    facts_process(policy, ret->egid, &status, &ret->process);
+    collect_user_namespace(&ret->user_namespace);
+    facts_sockets(&ret->sockets, &ret->descriptors);
     facts_program(policy, ret);
-    facts_descriptors(&ret->descriptors);
-    facts_host(&ret->host);
+    facts_host(ret->euid, &ret->host);
     if (policy->cert_cache != NULL)
         facts_directory(policy->cert_cache, &ret->cert_cache);
     for (size_t i = 0; i < policy->key_file_count; i++)
@@ -216,15 +241,28 @@ static void collect_at_boot(
         facts_lock(policy->lock_path, &ret->lock);
 }
 
+static void collect_when_sealed(struct posture_facts *ret)
+{
+    struct proc_status status = {.uid_known = false};
+
+    IGNORE(collect_status(ret, &status) < 0, "status_error says it");
+    facts_sealed_process(&status, &ret->process);
+}
+
 void facts_collect(const struct posture_policy *policy,
     enum posture_phase phase, struct posture_facts *ret)
 {
     ret->linux_facts = true;
     facts_environment(policy, ret);
-    if (phase != POSTURE_PHASE_BOUND)
-        collect_process(ret);
-    if (phase != POSTURE_PHASE_SEALED)
-        facts_sockets(&ret->sockets);
-    if (phase == POSTURE_PHASE_BOOT)
+    switch (phase) {
+    case POSTURE_PHASE_BOOT:
         collect_at_boot(policy, ret);
+        break;
+    case POSTURE_PHASE_BOUND:
+        facts_sockets(&ret->sockets, NULL);
+        break;
+    case POSTURE_PHASE_SEALED:
+        collect_when_sealed(ret);
+        break;
+    }
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
@@ -83,21 +84,31 @@ static const char *access_list(const char *path)
     return "an access list that could not be read";
 }
 
-const char *facts_made_up_modes(int fd, const char *path, const struct stat *st)
+static const char *made_up_by(unsigned long magic, const char *path, dev_t dev)
 {
-    struct statfs fs;
-    unsigned long magic = 0;
-
-    if (fstatfs(fd, &fs) < 0)
-        return "a file system that does not say what it is";
-    magic = (unsigned long)fs.f_type & 0xffffffffUL;
     for (size_t i = 0; i < ARRAY_LEN(made_up); i++) {
         if (made_up[i].magic == magic)
             return made_up[i].name;
     }
-    if (magic == FUSE_MAGIC && !fuse_modes_count(st->st_dev))
+    if (magic == FUSE_MAGIC && !fuse_modes_count(dev))
         return "FUSE or virtiofs without default_permissions";
     return access_list(path);
+}
+
+struct facts_mount facts_mount_of(
+    int fd, const char *path, const struct stat *st)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0) {
+        return (struct facts_mount){
+            .made_up = "a file system that does not say what it is"};
+    }
+    return (struct facts_mount){
+        .read_only = (fs.f_flags & ST_RDONLY) != 0,
+        .made_up = made_up_by(
+            (unsigned long)fs.f_type & 0xffffffffUL, path, st->st_dev),
+    };
 }
 
 /* A small file of /proc; the bytes of it that one read gives. */

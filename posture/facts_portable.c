@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -41,13 +42,17 @@ int facts_look(int dir, const char *name, struct stat *ret, int *ret_fd)
     return 0;
 }
 
-/* POSIX has no way to ask. */
-const char *facts_made_up_modes(int fd, const char *path, const struct stat *st)
+/* POSIX has no way to ask what modes mean. */
+struct facts_mount facts_mount_of(
+    int fd, const char *path, const struct stat *st)
 {
-    (void)fd;
+    struct statvfs vfs;
+
     (void)path;
     (void)st;
-    return NULL;
+    return (struct facts_mount){
+        .read_only = fstatvfs(fd, &vfs) == 0 && (vfs.f_flag & ST_RDONLY) != 0,
+    };
 }
 
 /* User namespaces are Linux's. */

@@ -107,7 +107,7 @@ static struct fact_number core_is_piped(void)
 
 /* ---- privileged-group ---- */
 
-static void find_groups(struct fact_process *ret)
+static void find_groups(gid_t egid, struct fact_process *ret)
 {
     int count = getgroups(0, NULL);
     FREES gid_t *groups =
@@ -115,11 +115,11 @@ static void find_groups(struct fact_process *ret)
     FREES char *names = NULL;
     ssize_t len = 0;
 
-    if (groups == NULL || getgroups(count, groups) != count) {
+    if (groups == NULL || (count > 0 && getgroups(count, groups) != count)) {
         ret->groups_error = errno;
         return;
     }
-    groups[count] = getegid();
+    groups[count] = egid;
     names = malloc(FACTS_GROUP_FILE_MAX);
     if (names == NULL) {
         ret->groups_error = ENOMEM;
@@ -216,30 +216,47 @@ static struct fact_number entropy(void)
     return facts_number(answers, 1, errno);
 }
 
-void facts_process(const struct proc_status *status, struct fact_process *ret)
+void facts_sealed_process(
+    const struct proc_status *status, struct fact_process *ret)
 {
-    int persona = personality(0xffffffff);
-
     ret->no_new_privs = asked_by_prctl(PR_GET_NO_NEW_PRIVS);
     ret->bounding = bounding_set(status);
     ret->dumpable = asked_by_prctl(PR_GET_DUMPABLE);
+    if (ret->dumpable.known && ret->dumpable.value == 0)
+        return; /* then nothing else decides */
     ret->core_limit = hard_limit(RLIMIT_CORE);
     ret->core_is_piped = core_is_piped();
-    ret->descriptors = hard_limit(RLIMIT_NOFILE);
-    find_tracer(status, ret);
-    ret->personality = facts_number(persona >= 0, (unsigned)persona, errno);
-    ret->randomize_va_space =
-        read_number("/proc/sys/kernel/randomize_va_space");
-    ret->entropy = entropy();
-    find_groups(ret);
+}
+
+static void find_namespaces(struct fact_process *ret)
+{
     ret->namespaces[FACTS_NAMESPACE_PID] =
         namespace_of("/proc/thread-self/ns/pid");
     ret->namespaces[FACTS_NAMESPACE_IPC] =
         namespace_of("/proc/thread-self/ns/ipc");
     ret->namespaces[FACTS_NAMESPACE_UTS] =
         namespace_of("/proc/thread-self/ns/uts");
+}
+
+void facts_process(const struct posture_policy *policy, gid_t egid,
+    const struct proc_status *status, struct fact_process *ret)
+{
+    int persona = personality(0xffffffff);
+
+    facts_sealed_process(status, ret);
+    ret->descriptors = hard_limit(RLIMIT_NOFILE);
+    find_tracer(status, ret);
+    ret->personality = facts_number(persona >= 0, (unsigned)persona, errno);
+    ret->randomize_va_space =
+        read_number("/proc/sys/kernel/randomize_va_space");
+    ret->entropy = entropy();
+    find_groups(egid, ret);
+    if (policy->container)
+        find_namespaces(ret);
     ret->seccomp = facts_number(status->seccomp_known, status->seccomp, ENOENT);
-    find_label(ret);
+    /* A filter is enough for the row. */
+    if (!status->seccomp_known || status->seccomp == 0)
+        find_label(ret);
     find_loader_variables(ret);
     ret->preload_file = preload_file();
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,9 +29,10 @@ static uint64_t number(const char *name)
 
 int facts_activated_count(void)
 {
-    return number("LISTEN_PID") == (uint64_t)getpid()
-               ? (int)number("LISTEN_FDS")
-               : 0;
+    uint64_t pid = number("LISTEN_PID");
+
+    return pid != 0 && pid == (uint64_t)getpid() ? (int)number("LISTEN_FDS")
+                                                 : 0;
 }
 
 /* ---- one socket; functions that return int return 0 or errno ---- */
@@ -171,21 +173,50 @@ static void try_numbers(struct fact_sockets *ret, int activated)
         try_descriptor(ret, fd, activated);
 }
 
-static void try_listed(struct fact_sockets *ret, DIR *dir, int activated)
-{
-    for (;;) {
-        struct dirent *entry = NULL;
-        uint64_t fd = 0;
+struct listing {
+    struct fact_sockets *sockets;
+    struct fact_descriptors *others; /* or NULL */
+    int dir;
+    int activated;
+    unsigned open_stdio; /* bit n: descriptor n was listed */
+};
 
-        errno = 0;
-        entry = readdir(dir); /* NOLINT: the stream is ours */
-        if (entry == NULL)
-            break;
-        if (num_parse_u64(span_str(entry->d_name), INT32_MAX, &fd))
-            try_descriptor(ret, (int)fd, activated);
+static void try_entry(const struct dirent64 *entry, struct listing *l)
+{
+    uint64_t number_of_fd = 0;
+    int fd = 0;
+
+    if (!num_parse_u64(span_str(entry->d_name), INT32_MAX, &number_of_fd))
+        return;
+    fd = (int)number_of_fd;
+    if (fd == l->dir)
+        return;
+    if (fd < FACTS_FIRST_ACTIVATED)
+        l->open_stdio |= 1U << fd;
+    try_descriptor(l->sockets, fd, l->activated);
+    if (l->others != NULL && fd >= FACTS_FIRST_ACTIVATED + l->activated)
+        facts_descriptor(l->dir, entry->d_name, fd, l->others);
+}
+
+/* Without opendir(3), which asks the kernel thrice what is known already.
+ * 0 or an errno. */
+static int try_listed(struct listing *l)
+{
+    alignas(struct dirent64) char buf[2048];
+
+    for (;;) {
+        ssize_t len = getdents64(l->dir, buf, sizeof(buf));
+
+        if (len <= 0)
+            return len < 0 ? errno : 0;
+        for (size_t at = 0; at < (size_t)len;) {
+            const struct dirent64 *entry =
+                (const struct dirent64 *)(const void *)(buf + at);
+
+            try_entry(entry, l);
+            at += entry->d_reclen;
+        }
     }
-    if (errno != 0)
-        keep_error(ret, -1, errno);
 }
 
 static int compare(const void *a, const void *b)
@@ -202,19 +233,26 @@ static bool ipv6_is_missing(void)
     return fd < 0 && errno == EAFNOSUPPORT;
 }
 
-void facts_sockets(struct fact_sockets *ret)
+void facts_sockets(
+    struct fact_sockets *ret, struct fact_descriptors *ret_others)
 {
-    int activated = facts_activated_count();
     CLOSES int fd = facts_open_self("fd", O_RDONLY | O_DIRECTORY);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct listing l = {
+        .sockets = ret,
+        .others = ret_others,
+        .dir = fd,
+        .activated = facts_activated_count(),
+    };
+    int error = fd < 0 ? errno : try_listed(&l);
 
-    if (dir == NULL) {
-        keep_error(ret, -1, errno);
-        try_numbers(ret, activated);
-    } else {
-        (void)take_fd(&fd); /* the stream's now */
-        try_listed(ret, dir, activated);
-        (void)closedir(dir);
+    if (error != 0)
+        keep_error(ret, -1, error);
+    if (fd < 0)
+        try_numbers(ret, l.activated);
+    if (ret_others != NULL) {
+        ret_others->error = error;
+        ret_others->closed_stdio =
+            fd < 0 ? facts_closed_stdio() : ~l.open_stdio & 7U;
     }
     ret->no_ipv6 = ipv6_is_missing();
     qsort(ret->list, ret->count, sizeof(ret->list[0]), compare);

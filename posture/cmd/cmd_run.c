@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "base/own.h"
 #include "base/span.h"
 #include "base/text.h"
@@ -100,6 +101,7 @@ static int declare_program(const struct options *o, const char *name)
 
 static int become(char *argv[])
 {
+    (void)fflush(stderr);
     (void)execvp(argv[0], argv);
 
     int error = errno;
@@ -132,6 +134,8 @@ int cmd_run(int argc, char *argv[])
     const char *bad = "";
     int status = 0;
 
+    /* A write a report, not one a word. */
+    IGNORE(setvbuf(stderr, NULL, _IOFBF, BUFSIZ) != 0, "then it is slower");
     if (getauxval(AT_SECURE) != 0) {
         (void)fputs("posture: refused; run is setuid, setgid or has file "
                     "capabilities: chmod u-s,g-s, setcap -r\n",

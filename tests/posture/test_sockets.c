@@ -33,10 +33,13 @@ static int tear_down(void **state)
     return 0;
 }
 
+static struct fact_descriptors others;
+
 static const struct fact_socket *find(int fd)
 {
     memset(sockets, 0, sizeof(*sockets));
-    facts_sockets(sockets);
+    memset(&others, 0, sizeof(others));
+    facts_sockets(sockets, &others);
     assert_int_equal(sockets->error, 0);
     for (size_t i = 0; i < sockets->count; i++) {
         if (sockets->list[i].fd == fd)
@@ -254,7 +257,7 @@ static int error_without(unsigned call)
     if (child == 0) {
         if (!deny((struct denied_call){.number = call, .any = true}))
             _exit(255);
-        facts_sockets(sockets);
+        facts_sockets(sockets, &others);
         _exit(sockets->error);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
