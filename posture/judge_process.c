@@ -366,36 +366,61 @@ void judge_confinement(const struct judgement *j)
     }
 }
 
-static bool dumps_nothing(const struct fact_process *p)
+/* What three facts say together: not dumpable, or no core file and no pipe. */
+enum certainty { NO, PERHAPS, YES };
+
+static enum certainty is_zero(const struct fact_number *fact)
 {
-    if (p->dumpable.known && p->dumpable.value == 0)
-        return true;
-    return p->core_limit.known && p->core_limit.value == 0 &&
-           p->core_is_piped.known && p->core_is_piped.value == 0;
+    return !fact->known ? PERHAPS : (fact->value == 0 ? YES : NO);
+}
+
+static enum certainty dumps_nothing(const struct fact_process *p)
+{
+    enum certainty no_file = is_zero(&p->core_limit);
+    enum certainty no_pipe = is_zero(&p->core_is_piped);
+    enum certainty neither = no_file < no_pipe ? no_file : no_pipe;
+    enum certainty not_dumpable = is_zero(&p->dumpable);
+
+    return not_dumpable > neither ? not_dumpable : neither;
+}
+
+static void unknown_core(const struct judgement *j)
+{
+    const struct fact_process *p = &j->facts->process;
+
+    if (!p->dumpable.known) {
+        unknown(j, p->dumpable.error, "whether this process is dumpable");
+    } else if (!p->core_limit.known) {
+        unknown(j, p->core_limit.error, "the hard limit of RLIMIT_CORE");
+    } else {
+        unknown(j, p->core_is_piped.error, "/proc/sys/kernel/core_pattern");
+    }
+}
+
+static const char *describe_core(const struct fact_process *p)
+{
+    if (is_zero(&p->dumpable) == YES)
+        return "not dumpable";
+    if (is_zero(&p->core_limit) != YES)
+        return "dumpable, RLIMIT_CORE above 0";
+    if (is_zero(&p->core_is_piped) == YES)
+        return "dumpable, RLIMIT_CORE 0";
+    return "dumpable, and core_pattern pipes cores whatever RLIMIT_CORE says";
 }
 
 void judge_core_dumps(const struct judgement *j)
 {
     const struct fact_process *p = &j->facts->process;
-    bool no_file = p->core_limit.known && p->core_limit.value == 0;
-    const char *observed = p->dumpable.known && p->dumpable.value == 0
-                               ? "not dumpable"
-                               : (no_file ? "dumpable, RLIMIT_CORE 0"
-                                          : "dumpable, RLIMIT_CORE above 0");
+    enum certainty safe = dumps_nothing(p);
 
-    if (dumps_nothing(p)) {
-        hold(j, POSTURE_SEALS_NOT_DUMPABLE, observed);
+    if (safe == YES) {
+        hold(j, POSTURE_SEALS_NOT_DUMPABLE, describe_core(p));
     } else if (waits_for_seal(j, POSTURE_SEALS_NOT_DUMPABLE)) {
         judge_not_applicable(j, "left to the declared seal");
-    } else if (!p->dumpable.known && !p->core_limit.known) {
-        unknown(j, p->dumpable.error, "whether a core can be dumped");
-    } else if (no_file && !p->core_is_piped.known) {
-        unknown(j, p->core_is_piped.error, "/proc/sys/kernel/core_pattern");
+    } else if (safe == PERHAPS) {
+        unknown_core(j);
     } else {
-        fail(j, "",
-            no_file ? "dumpable, and core_pattern pipes cores whatever "
-                      "RLIMIT_CORE says"
-                    : observed,
+        fail(j, "", describe_core(p),
             "a core dump writes the keys in memory to a disk");
     }
 }

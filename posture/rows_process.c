@@ -97,7 +97,7 @@ const struct invariant row_clock = {
         },
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
-        .linux_only = true, .phases = AT_BOOT,
+        .linux_only = false, .phases = AT_BOOT,
     },
     .judge = judge_clock,
 };
