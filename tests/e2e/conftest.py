@@ -25,9 +25,10 @@ PATIENCE = 15  # seconds that nothing here may need
 
 
 def free_port():
-    """A port that nobody listens on, apart for each test process."""
+    """A port that nobody listens on, apart for each test process.  Two runs
+    on one machine take different TEST_PORT_BASE."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
-    base = 20000 + int(worker[2:]) * 400
+    base = int(os.environ.get("TEST_PORT_BASE", "20000")) + int(worker[2:]) * 400
     while True:
         free_port.next = getattr(free_port, "next", 0) + 1
         port = base + free_port.next % 400
