@@ -160,15 +160,15 @@ static void seal_reach(const struct seal_plan *plan, struct seal_report *ret)
         settle_landlock(ret, SEAL_TCP_BIND, 4, failed, seal_probe_tcp_bind());
 }
 
-static void seal_syscalls(enum seal_profile profile, struct seal_report *ret)
+static void seal_syscalls(const struct seal_plan *plan, struct seal_report *ret)
 {
-    int failed = seal_filter(profile);
+    int failed = seal_filter(plan);
 
     if (failed == -ENOTSUP) {
         miss(ret, SEAL_SYSCALLS, 0, "this build has sanitizers");
     } else if (failed != 0) {
         miss(ret, SEAL_SYSCALLS, -failed, "seccomp refused the filter");
-    } else if (!seal_probe_filter(profile)) {
+    } else if (!seal_probe_filter(plan)) {
         miss(ret, SEAL_SYSCALLS, 0,
             "the filter is loaded, and a probe got through");
     } else {
@@ -176,8 +176,24 @@ static void seal_syscalls(enum seal_profile profile, struct seal_report *ret)
     }
 }
 
+/* Core dumps are a matter of the memory, which threads share; the rest of a
+ * thread's own. */
+static void miss_other_threads(
+    const struct seal_plan *plan, struct seal_report *ret)
+{
+    for (size_t i = 0; i < SEAL_PART_COUNT; i++) {
+        enum seal_part part = (enum seal_part)i;
+
+        if (is_asked(plan, part) && part != SEAL_NOT_DUMPABLE &&
+            ret->parts[part].state != SEAL_MISSING)
+            miss(ret, part, 0, "threads that were started before are free");
+    }
+}
+
 void seal_apply(const struct seal_plan *plan, struct seal_report *ret)
 {
+    bool alone = seal_thread_count() <= 1;
+
     *ret = (struct seal_report){.landlock_abi = 0};
     /* no_new_privs comes first: Landlock and seccomp need it. */
     if (is_asked(plan, SEAL_NO_NEW_PRIVS))
@@ -188,7 +204,9 @@ void seal_apply(const struct seal_plan *plan, struct seal_report *ret)
     if (is_asked(plan, SEAL_CAPABILITIES))
         seal_capabilities(ret);
     if (is_asked(plan, SEAL_SYSCALLS))
-        seal_syscalls(plan->profile, ret);
+        seal_syscalls(plan, ret);
+    if (!alone)
+        miss_other_threads(plan, ret);
 }
 
 bool seal_is_whole(const struct seal_report *report)
