@@ -104,8 +104,6 @@ void facts_environment(
             ret->scale_out = scale_out[i];
     }
     ret->platform = find_platform();
-    ret->euid = geteuid();
-    ret->egid = getegid();
     if (policy->key_file_count > 0)
         collect_groups(ret);
 }

@@ -36,6 +36,20 @@ void judge_unknown(const struct judgement *j, int error, const char *observed)
         });
 }
 
+void judge_contradiction(const struct judgement *j, const char *observed)
+{
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_FAIL,
+            .observed = observed,
+            .expected = "/proc/thread-self/status and the system calls agree",
+            .reason = "/proc/thread-self/status and the system calls "
+                      "disagree: one of them does not tell the truth",
+            .fix = "find out what fakes /proc or the system calls of this "
+                   "process",
+        });
+}
+
 /* A variable's value as it may be shown. */
 static void show(const struct posture_variable *variable, const char *value,
     struct text *ret)

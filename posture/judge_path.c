@@ -26,9 +26,9 @@ static void add_quoted(struct text *t, const char *path)
 /* Does that id stand for owners outside of this user namespace? */
 static bool is_unmapped(const struct judgement *j, uint32_t uid)
 {
-    const struct fact_directory *dir = j->walk;
+    const struct fact_user_namespace *ns = &j->facts->user_namespace;
 
-    return dir->some_unmapped && uid == dir->unmapped_uid;
+    return ns->some_unmapped && uid == ns->unmapped_uid;
 }
 
 /* Can whoever reads the fix change what that id owns?  Nobody is root inside

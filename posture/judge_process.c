@@ -105,7 +105,9 @@ void judge_no_way_back(const struct judgement *j)
     struct text observed = text_over(buf, sizeof(buf));
 
     describe_way_back(p, surplus, &observed);
-    if (holds) {
+    if (p->no_new_privs_contradicted || p->bounding_contradicted) {
+        judge_contradiction(j, observed.ptr);
+    } else if (holds) {
         hold(j, POSTURE_SEALS_NO_NEW_PRIVS, observed.ptr);
     } else if (waits_for_seal(j, POSTURE_SEALS_NO_NEW_PRIVS)) {
         judge_not_applicable(j, "left to the declared seal");
@@ -319,19 +321,37 @@ void judge_privileged_group(const struct judgement *j)
     }
 }
 
+/* The type of SELinux's USER:ROLE:TYPE:LEVEL; the whole label of others. */
+static struct span label_type(const char *label)
+{
+    struct span rest = span_str(label);
+    struct span type = rest;
+
+    for (int part = 0; part < 3; part++) {
+        if (part < 2 && memchr(rest.ptr, ':', rest.len) == NULL)
+            return span_str(label);
+        type = span_take_until(&rest, ':');
+    }
+    return type;
+}
+
+/* AppArmor's PROFILE (MODE): only in some modes the profile is enforced. */
 static bool is_confined(const struct fact_process *p)
 {
-    size_t len = strlen(p->label);
-    static const char *const loose[] = {
-        "unconfined", "unconfined_t", "kernel", "(complain)", "spc_t"};
+    static const char *const loose_types[] = {"unconfined", "unconfined_t",
+        "unconfined_service_t", "spc_t", "kernel", "kernel_t"};
+    static const char *const loose_modes[] = {"(complain)", "(unconfined)"};
+    struct span type = label_type(p->label);
 
-    if (len == 0)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(loose); i++) {
-        if (strstr(p->label, loose[i]) != NULL)
+    for (size_t i = 0; i < ARRAY_LEN(loose_types); i++) {
+        if (span_eq(type, span_str(loose_types[i])))
             return false;
     }
-    return true;
+    for (size_t i = 0; i < ARRAY_LEN(loose_modes); i++) {
+        if (strstr(p->label, loose_modes[i]) != NULL)
+            return false;
+    }
+    return type.len > 0;
 }
 
 /* Without a security module the file is not there, or says EINVAL. */
@@ -366,61 +386,104 @@ void judge_confinement(const struct judgement *j)
     }
 }
 
-/* What three facts say together: not dumpable, or no core file and no pipe. */
+/* What several facts say together. */
 enum certainty { NO, PERHAPS, YES };
 
-static enum certainty is_zero(const struct fact_number *fact)
+static enum certainty is(const struct fact_number *fact, uint64_t value)
 {
-    return !fact->known ? PERHAPS : (fact->value == 0 ? YES : NO);
+    return !fact->known ? PERHAPS : (fact->value == value ? YES : NO);
 }
 
-static enum certainty dumps_nothing(const struct fact_process *p)
+static enum certainty both(enum certainty a, enum certainty b)
 {
-    enum certainty no_file = is_zero(&p->core_limit);
-    enum certainty no_pipe = is_zero(&p->core_is_piped);
-    enum certainty neither = no_file < no_pipe ? no_file : no_pipe;
-    enum certainty not_dumpable = is_zero(&p->dumpable);
+    return a < b ? a : b;
+}
 
-    return not_dumpable > neither ? not_dumpable : neither;
+static enum certainty either(enum certainty a, enum certainty b)
+{
+    return a > b ? a : b;
+}
+
+/* An exec makes a program dumpable again, prctl(2). */
+static enum certainty stays_undumpable(const struct judgement *j)
+{
+    return j->policy->program != NULL ? NO : is(&j->facts->process.dumpable, 0);
+}
+
+static enum certainty at_most_1(const struct fact_number *limit)
+{
+    return either(is(limit, 0), is(limit, 1));
+}
+
+/* No file is made below the size of a page.  A program that core_pattern names
+ * is fed whatever the limit is but 1, by which the kernel knows a program that
+ * was started for a core and crashed itself: fs/coredump.c. */
+static enum certainty limit_stops_cores(const struct fact_process *p)
+{
+    enum certainty file =
+        both(at_most_1(&p->core_limit), is(&p->core_sink, FACT_CORE_FILE));
+    enum certainty program =
+        both(both(is(&p->core_limit, 1), is(&p->core_soft, 1)),
+            either(is(&p->core_sink, FACT_CORE_FILE),
+                is(&p->core_sink, FACT_CORE_PROGRAM)));
+
+    return either(file, program);
 }
 
 static void unknown_core(const struct judgement *j)
 {
     const struct fact_process *p = &j->facts->process;
 
-    if (!p->dumpable.known) {
+    if (!p->dumpable.known && j->policy->program == NULL) {
         unknown(j, p->dumpable.error, "whether this process is dumpable");
     } else if (!p->core_limit.known) {
-        unknown(j, p->core_limit.error, "the hard limit of RLIMIT_CORE");
+        unknown(j, p->core_limit.error, "RLIMIT_CORE");
     } else {
-        unknown(j, p->core_is_piped.error, "/proc/sys/kernel/core_pattern");
+        unknown(j, p->core_sink.error, "/proc/sys/kernel/core_pattern");
     }
 }
 
-static const char *describe_core(const struct fact_process *p)
+static void describe_core(const struct judgement *j, struct text *ret)
 {
-    if (is_zero(&p->dumpable) == YES)
-        return "not dumpable";
-    if (is_zero(&p->core_limit) != YES)
-        return "dumpable, RLIMIT_CORE above 0";
-    if (is_zero(&p->core_is_piped) == YES)
-        return "dumpable, RLIMIT_CORE 0";
-    return "dumpable, and core_pattern pipes cores whatever RLIMIT_CORE says";
+    const struct fact_process *p = &j->facts->process;
+
+    if (stays_undumpable(j) == YES) {
+        text_add_str(ret, "not dumpable");
+        return;
+    }
+    text_add_str(ret,
+        j->policy->program != NULL ? "the program is dumpable" : "dumpable");
+    if (at_most_1(&p->core_limit) != YES) {
+        text_add_str(ret, ", RLIMIT_CORE above 1");
+    } else if (limit_stops_cores(p) == YES) {
+        text_addf(ret, ", RLIMIT_CORE %" PRIu64, p->core_soft.value);
+    } else if (is(&p->core_sink, FACT_CORE_SOCKET) == YES) {
+        text_add_str(ret, ", and core_pattern sends cores to a socket whatever "
+                          "RLIMIT_CORE says");
+    } else {
+        text_addf(ret,
+            ", and core_pattern feeds cores to a program whatever RLIMIT_CORE "
+            "says, unless it is 1; it is %" PRIu64,
+            p->core_soft.value);
+    }
 }
 
 void judge_core_dumps(const struct judgement *j)
 {
-    const struct fact_process *p = &j->facts->process;
-    enum certainty safe = dumps_nothing(p);
+    enum certainty safe =
+        either(stays_undumpable(j), limit_stops_cores(&j->facts->process));
+    char buf[192];
+    struct text observed = text_over(buf, sizeof(buf));
 
+    describe_core(j, &observed);
     if (safe == YES) {
-        hold(j, POSTURE_SEALS_NOT_DUMPABLE, describe_core(p));
+        hold(j, POSTURE_SEALS_NOT_DUMPABLE, observed.ptr);
     } else if (waits_for_seal(j, POSTURE_SEALS_NOT_DUMPABLE)) {
         judge_not_applicable(j, "left to the declared seal");
     } else if (safe == PERHAPS) {
         unknown_core(j);
     } else {
-        fail(j, "", describe_core(p),
+        fail(j, "", observed.ptr,
             "a core dump writes the keys in memory to a disk");
     }
 }

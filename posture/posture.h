@@ -212,7 +212,7 @@ POSTURE_API void posture_policy_set_shared_backend(
  * again.
  */
 #define POSTURE_SEALS_NO_NEW_PRIVS 1U /* no-way-back */
-#define POSTURE_SEALS_NOT_DUMPABLE 2U /* core-dumps */
+#define POSTURE_SEALS_NOT_DUMPABLE 2U /* core-dumps, in whatever way */
 POSTURE_API void posture_policy_declare_seal(
     struct posture_policy *policy, unsigned seals);
 

@@ -26,7 +26,8 @@
     X(SEAL_NOT_DUMPABLE, "not-dumpable", "no core dump, no tracer")            \
     X(SEAL_FILES, "files", "no writing outside the declared paths")            \
     X(SEAL_TCP_BIND, "tcp-bind", "no binding of other TCP ports")              \
-    X(SEAL_SYSCALLS, "syscalls", "no system call beyond the profile")
+    X(SEAL_SYSCALLS, "syscalls", "no system call beyond the profile")          \
+    X(SEAL_NO_CORE, "no-core", "no core dump, past an exec too")
 
 enum seal_part {
 #define X(id, name, text) id,

@@ -119,6 +119,10 @@ static int check_and_become(
         posture_policy_declare_seal(
             o->settings.policy, POSTURE_SEALS_NO_NEW_PRIVS);
     }
+    if ((seal->plan.parts >> SEAL_NO_CORE & 1) != 0) {
+        posture_policy_declare_seal(
+            o->settings.policy, POSTURE_SEALS_NOT_DUMPABLE);
+    }
     status = declare_program(o, argv[0]);
     if (status == 0)
         status = check(o, POSTURE_PHASE_BOOT);

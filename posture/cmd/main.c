@@ -24,7 +24,7 @@ static const char help[] =
     "  --strict              warnings count too\n"
     "  --format F[=FILE]     text, json, junit, sarif, prometheus, logfmt\n"
     "  --phase P             boot, bound or sealed\n"
-    "  --seal PARTS          run: no-new-privs,capabilities,syscalls,\n"
+    "  --seal PARTS          run: no-new-privs,no-core,capabilities,syscalls,\n"
     "                        bind=PORT|none,write=PATH|none; --require-seal\n"
     "\n"
     "exit codes: 0 passed or warned, 3 refused, 4 warned under --strict,\n"

@@ -21,9 +21,12 @@ from conftest import PATIENCE, POSTURE_BIN, RELAY_BIN, Relay, clean_environment,
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users and capabilities are changed")
 
 UID = 65532
-# Where a program is fed with cores, only the process itself can say no.
-CORES_ARE_PIPED = open("/proc/sys/kernel/core_pattern").read()[0] in "|@"
-AS_NOBODY = ["prlimit", "--core=0", "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+CORE_PATTERN = open("/proc/sys/kernel/core_pattern").read()
+# 1 stops files and programs; a limit that is 0 here already stays so.
+NO_CORES = "--core=0" if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else "--core=1"
+# Where that does not help, this host alone decides.
+CORES_LEAK = CORE_PATTERN[0] == "@" or (CORE_PATTERN[0] == "|" and NO_CORES == "--core=0")
+AS_NOBODY = ["prlimit", NO_CORES, "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
 NO_CAPS = [*AS_NOBODY, "--inh-caps=-all", "--bounding-set=-all"]
 
 
@@ -58,7 +61,7 @@ def posture(home, *args, prefix=(), env=None, **options):
 
 def refused(found):
     """Ids of the rows that refuse, but those that this host alone decides."""
-    return {i for i, f in found.items() if f["action"] == "refuse" and not (i == "core-dumps" and CORES_ARE_PIPED)}
+    return {i for i, f in found.items() if f["action"] == "refuse" and not (i == "core-dumps" and CORES_LEAK)}
 
 
 def relay_in(home, *args, prefix=(), env=None, **options):
@@ -153,10 +156,13 @@ def test_many_groups_are_no_contradiction(home, count):
     ("Uid:\\t0\\t0\\t0\\t0", "running-as-root"),
     ("CapEff:\\t0000000000200000", "capabilities"),
     ("CapAmb:\\t0000000000200000", "capabilities"),
+    ("NoNewPrivs:\\t1", "no-way-back"),
+    ("CapBnd:\\t0000000000000000", "no-way-back"),
 ])
 def test_a_proc_that_says_otherwise_is_refused(home, line, check):
     fake = f"{EMPTY_PROC} && printf '{line}\\n' >/proc/thread-self/status"
-    prefix = ["unshare", "-m", "sh", "-c", f'{fake} && exec "$@"', "sh", *NO_CAPS]
+    who = NO_CAPS if check != "no-way-back" else [*AS_NOBODY, "--inh-caps=-all"]
+    prefix = ["unshare", "-m", "sh", "-c", f'{fake} && exec "$@"', "sh", *who]
     r, found = posture(home, "--production", prefix=prefix)
     assert r.returncode == 3
     assert found[check]["verdict"] == "fail" and "disagree" in found[check]["reason"]
@@ -802,13 +808,15 @@ def test_setarch_without_randomization_is_refused(home):
 
 
 def test_core_dumps(home):
-    """RLIMIT_CORE alone counts only where cores are not piped."""
+    """RLIMIT_CORE 0 counts only where no program is fed; 1 counts there too."""
     # sudo takes the right to have cores, and root cannot everywhere take it back.
     if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
         _, found = posture(home, "--production", prefix=["prlimit", "--core=1:"])
         assert found["core-dumps"]["verdict"] == "fail"
+        _, found = posture(home, "--production", prefix=["prlimit", "--core=1"])
+        assert found["core-dumps"]["verdict"] == ("fail" if CORE_PATTERN[0] == "@" else "pass")
     _, found = posture(home, "--production", prefix=["prlimit", "--core=0"])
-    assert found["core-dumps"]["verdict"] == ("fail" if CORES_ARE_PIPED else "pass")
+    assert found["core-dumps"]["verdict"] == ("fail" if CORE_PATTERN[0] in "|@" else "pass")
 
 
 def test_a_privileged_group_warns_by_its_name(home):

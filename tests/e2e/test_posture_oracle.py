@@ -108,8 +108,11 @@ def make_case(rng):
     c["nnp"] = number([1], [0])
     c["bounding"] = number([0, 1 << 10], [1 << 21, (1 << 41) - 1])
     c["dumpable"] = number([0, 1], [1])
-    c["core"] = number([0], [1, UNLIMITED])
-    c["piped"] = number([0], [1])
+    c["core"] = number([0, 1], [2, UNLIMITED])
+    c["soft"] = number([0, 1], [0])
+    c["sink"] = number([0], [1, 2])
+    add("nnpcontra", 0.02, ["1"])
+    add("bndcontra", 0.02, ["1"])
     add("seals", 0.4, [1, 2, 3])
     c["tracer"] = number([0], [1, 4711])
     c["limit"] = number([1000, UNLIMITED], [10])
@@ -122,7 +125,8 @@ def make_case(rng):
         c[name] = number([4026532000], [host])
     add("group", 0.1, ["4", "999", UNREAD])
     c["seccomp"] = number([2], [0], 0.15)
-    add("label", 0.2, ["docker-default", "unconfined", "kernel", "cri-containerd(enforce)", "x(complain)"])
+    add("label", 0.2, ["docker-default", "unconfined", "kernel", "cri-containerd(enforce)", "x(complain)", "a-kernel(enforce)",
+                       "unconfined_u:r:container_t:s0:c1,c2", "u:r:unconfined_t:s0", "u:r:spc_t:s0"])
     if "label" not in c:
         add("nolabel", 0.2, ["e", "a"])
     c["loader"] = [rng.choice(["/a.so", "/b.so"]) for _ in range(1 if maybe(0.15) else 0)]
@@ -362,17 +366,22 @@ def sealed(c, part, holds, otherwise):
 
 
 def no_way_back(c):
+    if "nnpcontra" in c or "bndcontra" in c:
+        return FAIL
     surplus = UNREAD if c["bounding"] == UNREAD else c["bounding"] & ~c.get("allow", 1 << 10)
     unknown = UNREAD in (c["nnp"], c["bounding"])
     return sealed(c, 1, c["nnp"] == 1 or surplus == 0, UNKNOWN if unknown else FAIL)
 
 
 def core_dumps(c):
-    """Not dumpable; or RLIMIT_CORE 0 where cores are not piped."""
-    truths = [c["dumpable"] == 0] if c["dumpable"] != UNREAD else [True, False]
-    no_files = [c["core"] == 0] if c["core"] != UNREAD else [True, False]
-    not_piped = [c["piped"] == 0] if c["piped"] != UNREAD else [True, False]
-    outcomes = {a or (b and d) for a in truths for b in no_files for d in not_piped}
+    """Not dumpable for good; or too small a limit for a file; or 1 where a program is fed."""
+    def possible(name, values):
+        return [c[name]] if c[name] != UNREAD else values
+
+    dumpable = possible("dumpable", [0, 1]) if "program" not in c else [1]
+    outcomes = {d == 0 or (hard <= 1 and sink == 0) or (hard == soft == 1 and sink == 1)
+                for d in dumpable for hard in possible("core", [0, 1, 2]) for soft in possible("soft", [0, 1, 2])
+                for sink in possible("sink", [0, 1, 2])}
     return sealed(c, 2, outcomes == {True}, FAIL if outcomes == {False} else UNKNOWN)
 
 
@@ -484,7 +493,8 @@ def confinement(c):
     if c["seccomp"] not in (UNREAD, 0):
         return PASS
     label = c.get("label", "")
-    if label and not any(loose in label for loose in ("unconfined", "kernel", "(complain)")):
+    kind = label.split(":")[2] if label.count(":") >= 2 else label
+    if label and kind not in ("unconfined", "unconfined_t", "spc_t", "kernel") and "(complain)" not in label:
         return PASS
     if c.get("nolabel") == "a":
         return UNKNOWN

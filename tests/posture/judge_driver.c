@@ -192,7 +192,8 @@ static struct fact_number *number_named(
         {"bounding", &f->process.bounding},
         {"dumpable", &f->process.dumpable},
         {"core", &f->process.core_limit},
-        {"piped", &f->process.core_is_piped},
+        {"soft", &f->process.core_soft},
+        {"sink", &f->process.core_sink},
         {"limit", &f->process.descriptors},
         {"tracer", &f->process.tracer},
         {"persona", &f->process.personality},
@@ -263,6 +264,10 @@ static void set_process(
 {
     struct fact_process *p = &f->process;
 
+    if (strcmp(name, "nnpcontra") == 0)
+        p->no_new_privs_contradicted = true;
+    if (strcmp(name, "bndcontra") == 0)
+        p->bounding_contradicted = true;
     if (strcmp(name, "noentropy") == 0) {
         p->entropy = (struct fact_number){
             .error = value[0] == 'b' ? EAGAIN : UNREADABLE};

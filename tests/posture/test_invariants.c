@@ -85,7 +85,8 @@ static void set_up_process(void)
         .bounding = number(0),
         .dumpable = number(0),
         .core_limit = number(UINT64_MAX),
-        .core_is_piped = number(0),
+        .core_soft = number(0),
+        .core_sink = number(FACT_CORE_FILE),
         .descriptors = number(1000),
         .tracer = number(0),
         .personality = number(0),
@@ -264,6 +265,12 @@ static void cap_admin_permitted(void)
 {
     facts->capabilities.permitted = 1U << 21;
 }
+static void cap_admin_in_namespace(void)
+{
+    cap_admin();
+    facts->user_namespace.some_unmapped = true;
+}
+
 static void cap_ambient(void)
 {
     facts->capabilities.ambient = 1U << 21;
@@ -707,6 +714,17 @@ static void nnp_nothing_known(void)
     facts->process.bounding = (struct fact_number){.error = ENOSYS};
 }
 
+static void nnp_lies(void)
+{
+    facts->process.no_new_privs_contradicted = true;
+}
+
+static void bounding_lies(void)
+{
+    no_nnp();
+    facts->process.bounding_contradicted = true;
+}
+
 static void regainable_sealed_later(void)
 {
     regainable();
@@ -866,6 +884,38 @@ static void apparmor(void)
     (void)strcpy(facts->process.label, "docker-default (enforce)");
 }
 
+static void label(const char *text)
+{
+    no_seccomp();
+    facts->process.label_error = 0;
+    (void)strcpy(facts->process.label, text);
+}
+
+static void apparmor_mode_unconfined(void)
+{
+    label("docker-default (unconfined)");
+}
+
+static void apparmor_named_kernel(void)
+{
+    label("my-kernel-watcher (enforce)");
+}
+
+static void selinux_container(void)
+{
+    label("unconfined_u:unconfined_r:container_t:s0:c1,c2");
+}
+
+static void selinux_unconfined(void)
+{
+    label("unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023");
+}
+
+static void selinux_super(void)
+{
+    label("system_u:system_r:spc_t:s0");
+}
+
 static void apparmor_unconfined(void)
 {
     no_seccomp();
@@ -898,13 +948,47 @@ static void dumpable_no_file(void)
 static void dumpable_piped(void)
 {
     dumpable_no_file();
-    facts->process.core_is_piped.value = 1;
+    facts->process.core_sink.value = FACT_CORE_PROGRAM;
 }
 
 static void dumpable_pattern_hidden(void)
 {
     dumpable_no_file();
-    facts->process.core_is_piped = (struct fact_number){.error = ENOENT};
+    facts->process.core_sink = (struct fact_number){.error = ENOENT};
+}
+
+static void core_limit_1(uint64_t sink)
+{
+    dumpable();
+    facts->process.core_limit.value = 1;
+    facts->process.core_soft.value = 1;
+    facts->process.core_sink.value = sink;
+}
+
+static void dumpable_1_file(void)
+{
+    core_limit_1(FACT_CORE_FILE);
+}
+
+static void dumpable_1_program(void)
+{
+    core_limit_1(FACT_CORE_PROGRAM);
+}
+
+static void dumpable_1_lowered(void)
+{
+    core_limit_1(FACT_CORE_PROGRAM);
+    facts->process.core_soft.value = 0;
+}
+
+static void dumpable_1_socket(void)
+{
+    core_limit_1(FACT_CORE_SOCKET);
+}
+
+static void undumpable_until_exec(void)
+{
+    assert_int_equal(posture_policy_set_program(policy, "/opt/app"), 0);
 }
 
 static void dumpable_nothing_known(void)
@@ -1156,6 +1240,8 @@ static const struct fixture {
     {"capabilities", "none", nothing, POSTURE_PASS, "none", BOOT},
     {"capabilities", "bind service", cap_bind, POSTURE_PASS,
         "CAP_NET_BIND_SERVICE", BOOT},
+    {"capabilities", "admin in a user namespace", cap_admin_in_namespace,
+        POSTURE_FAIL, "of a user namespace only", BOOT},
     {"capabilities", "admin", cap_admin, POSTURE_FAIL,
         "effective: CAP_SYS_ADMIN (bit 21)", BOOT},
     {"capabilities", "admin permitted only", cap_admin_permitted, POSTURE_FAIL,
@@ -1328,6 +1414,10 @@ static const struct fixture {
     {"no-way-back", "the seal did not hold", regainable_sealed_later,
         POSTURE_FAIL, NULL, SEALED},
     {"no-way-back", "sealed", nnp_sealed, POSTURE_ENFORCED, NULL, SEALED},
+    {"no-way-back", "no_new_privs from two sources", nnp_lies, POSTURE_FAIL,
+        "no_new_privs set", BOOT},
+    {"no-way-back", "bounding set from two sources", bounding_lies,
+        POSTURE_FAIL, "no_new_privs not set", BOOT},
     {"loader-environment", "clean", nothing, POSTURE_PASS, "no such variable",
         BOOT},
     {"loader-environment", "LD_PRELOAD", preload, POSTURE_FAIL,
@@ -1383,16 +1473,36 @@ static const struct fixture {
         BOOT},
     {"confinement", "apparmor unconfined", apparmor_unconfined, POSTURE_FAIL,
         "unconfined", BOOT},
+    {"confinement", "apparmor, a mode that enforces nothing",
+        apparmor_mode_unconfined, POSTURE_FAIL, "(unconfined)", BOOT},
+    {"confinement", "apparmor, whatever the name", apparmor_named_kernel,
+        POSTURE_PASS, "my-kernel", BOOT},
+    {"confinement", "selinux, a container of a user", selinux_container,
+        POSTURE_PASS, "container_t", BOOT},
+    {"confinement", "selinux, unconfined", selinux_unconfined, POSTURE_FAIL,
+        "unconfined_t", BOOT},
+    {"confinement", "selinux, a privileged container", selinux_super,
+        POSTURE_FAIL, "spc_t", BOOT},
     {"confinement", "gVisor has neither", gvisor, POSTURE_NOT_APPLICABLE, NULL,
         BOOT},
     {"confinement", "label unreadable", label_eacces, POSTURE_UNKNOWN, NULL,
         BOOT},
     {"core-dumps", "not dumpable", nothing, POSTURE_PASS, NULL, BOOT},
-    {"core-dumps", "dumpable", dumpable, POSTURE_FAIL, "above 0", BOOT},
+    {"core-dumps", "dumpable", dumpable, POSTURE_FAIL, "above 1", BOOT},
+    {"core-dumps", "no file of a byte", dumpable_1_file, POSTURE_PASS,
+        "RLIMIT_CORE 1", BOOT},
+    {"core-dumps", "no program is fed", dumpable_1_program, POSTURE_PASS,
+        "RLIMIT_CORE 1", BOOT},
+    {"core-dumps", "the soft limit feeds it", dumpable_1_lowered, POSTURE_FAIL,
+        "unless it is 1; it is 0", BOOT},
+    {"core-dumps", "a socket is fed", dumpable_1_socket, POSTURE_FAIL,
+        "to a socket", BOOT},
+    {"core-dumps", "an exec makes it dumpable", undumpable_until_exec,
+        POSTURE_FAIL, "the program is dumpable", BOOT},
     {"core-dumps", "no file", dumpable_no_file, POSTURE_PASS, "RLIMIT_CORE 0",
         BOOT},
     {"core-dumps", "piped whatever the limit", dumpable_piped, POSTURE_FAIL,
-        "pipes", BOOT},
+        "feeds cores to a program", BOOT},
     {"core-dumps", "pattern hidden", dumpable_pattern_hidden, POSTURE_UNKNOWN,
         NULL, BOOT},
     {"core-dumps", "nothing known", dumpable_nothing_known, POSTURE_UNKNOWN,
@@ -1902,8 +2012,8 @@ static void an_owner_that_is_not_mapped_is_named_as_such(void **state)
     judge(POSTURE_PHASE_BOOT, 0);
     assert_string_equal(
         nth(0)->reason, "a directory above belongs to somebody else");
-    facts->cert_cache.some_unmapped = true;
-    facts->cert_cache.unmapped_uid = 65534;
+    facts->user_namespace.some_unmapped = true;
+    facts->user_namespace.unmapped_uid = 65534;
     judge(POSTURE_PHASE_BOOT, 0);
     assert_string_equal(
         nth(0)->reason, "its owner is not mapped into this user namespace");
