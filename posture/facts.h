@@ -143,7 +143,7 @@ enum {
     FACTS_NAMESPACE_IPC,
     FACTS_NAMESPACE_UTS,
     FACTS_NAMESPACES,
-    FACTS_LOADER_MAX = 24,
+    FACTS_LOADER_MAX = 32,
     FACTS_GROUP_FILE_MAX = 65536, /* bytes of /etc/group that are read */
 };
 
@@ -192,6 +192,7 @@ struct fact_program {
     struct fact_number writable;           /* by us: 1, or 0 */
     struct fact_number directory_writable; /* the same */
     struct fact_number capabilities;       /* of the file, as bits */
+    uint64_t needed; /* of those, what exec must give or fail with EPERM */
 };
 
 enum fact_descriptor_kind {
@@ -266,6 +267,9 @@ struct posture_facts {
     struct fact_descriptors descriptors;
     struct fact_host host;
     struct fact_directory *key_files; /* as many as the policy names */
+    /* The files of its allowed loader variables, in its order; looked at if
+     * the variable has that value. */
+    struct fact_directory *allowed_files;
     gid_t *groups; /* the effective one first; an allocation, or NULL */
     size_t group_count;
 };
@@ -300,6 +304,9 @@ NONNULL void facts_sealed_process(const struct posture_policy *policy,
     enum posture_phase phase, const struct proc_status *status,
     struct fact_process *ret);
 
+/* After facts_process(). */
+NONNULL void facts_loader(
+    const struct posture_policy *policy, struct posture_facts *ret);
 NONNULL void facts_program(
     const struct posture_policy *policy, struct posture_facts *ret);
 /* One descriptor that /proc lists in the open directory under that name. */

@@ -252,6 +252,7 @@ static void collect_at_boot(
     collect_ids(&status, &ret->ids);
     collect_capabilities(&status, &ret->capabilities);
     facts_process(policy, ret->egid, &status, &ret->process);
+    facts_loader(policy, ret);
     collect_user_namespace(&ret->user_namespace);
     facts_sockets(&ret->sockets, &ret->descriptors);
     facts_program(policy, ret);

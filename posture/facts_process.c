@@ -94,7 +94,7 @@ static void find_bounding(const struct posture_policy *policy,
     enum posture_phase phase, const struct proc_status *status,
     struct fact_process *ret)
 {
-    struct fact_number asked = {.known = false};
+    struct fact_number asked;
 
     if (!status->cap_known[PROC_STATUS_CAP_BOUNDING]) {
         ret->bounding = asked_for_bounding();
@@ -231,43 +231,7 @@ static void find_label(struct fact_process *ret)
     ret->label[0] = '\0';
 }
 
-/* ---- loader-environment ---- */
-
-/* ld.so(8), OpenSSL's and glibc's manuals: what makes a library load code,
- * write secrets or change its behaviour before main. */
-static const char *const loader_variables[] = {"LD_PRELOAD", "LD_AUDIT",
-    "LD_LIBRARY_PATH", "LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_PROFILE",
-    "LD_PROFILE_OUTPUT", "LD_ORIGIN_PATH", "LD_BIND_NOT", "LD_DYNAMIC_WEAK",
-    "LD_SHOW_AUXV", "LD_TRACE_LOADED_OBJECTS", "GLIBC_TUNABLES", "GCONV_PATH",
-    "LOCPATH", "NLSPATH", "RES_OPTIONS", "HOSTALIASES", "MALLOC_TRACE",
-    "OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES",
-    "OPENSSL_ENGINES", "SSLKEYLOGFILE"};
-
-static void find_loader_variables(struct fact_process *ret)
-{
-    for (size_t i = 0; i < ARRAY_LEN(loader_variables); i++) {
-        /* Nothing else runs that would change the environment. */
-        const char *value = getenv(loader_variables[i]); /* NOLINT */
-
-        if (value == NULL)
-            continue;
-        ret->loader[ret->loader_count++] =
-            (struct fact_variable){.name = loader_variables[i], .value = value};
-    }
-}
-
-static struct fact_number preload_file(void)
-{
-    char buf[2];
-    ssize_t len = facts_read_head("/etc/ld.so.preload", buf, sizeof(buf));
-
-    if (len == -ENOENT)
-        return facts_number(true, 0, 0);
-    return facts_number(len >= 0, len > 0, (int)-len);
-}
-
-_Static_assert(
-    ARRAY_LEN(loader_variables) <= FACTS_LOADER_MAX, "every variable fits");
+/* ---- entropy ---- */
 
 static struct fact_number entropy(void)
 {
@@ -322,6 +286,4 @@ void facts_process(const struct posture_policy *policy, gid_t egid,
     /* A filter is enough for the row. */
     if (!status->seccomp_known || status->seccomp == 0)
         find_label(ret);
-    find_loader_variables(ret);
-    ret->preload_file = preload_file();
 }

@@ -250,7 +250,8 @@ void facts_sockets(
     if (fd < 0)
         try_numbers(ret, l.activated);
     if (ret_others != NULL) {
-        ret_others->error = error;
+        if (error != 0)
+            ret_others->error = error;
         ret_others->closed_stdio =
             fd < 0 ? facts_closed_stdio() : ~l.open_stdio & 7U;
     }

@@ -121,47 +121,6 @@ void judge_no_way_back(const struct judgement *j)
     }
 }
 
-static bool is_allowed(
-    const struct judgement *j, const struct fact_variable *variable)
-{
-    for (size_t i = 0; i < j->policy->allowed_count; i++) {
-        if (strcmp(j->policy->allowed[i].name, variable->name) == 0 &&
-            strcmp(j->policy->allowed[i].value, variable->value) == 0)
-            return true;
-    }
-    return false;
-}
-
-void judge_loader_environment(const struct judgement *j)
-{
-    const struct fact_process *p = &j->facts->process;
-    bool fine = true;
-
-    for (size_t i = 0; i < p->loader_count; i++) {
-        char buf[512];
-        struct text observed = text_over(buf, sizeof(buf));
-
-        if (is_allowed(j, &p->loader[i]))
-            continue;
-        fine = false;
-        text_addf(&observed, "%s=%s", p->loader[i].name, p->loader[i].value);
-        fail(j, p->loader[i].name, observed.ptr,
-            "this variable makes libraries load code or write secrets");
-    }
-    if (!p->preload_file.known) {
-        unknown(j, p->preload_file.error, "/etc/ld.so.preload");
-        fine = false;
-    } else if (p->preload_file.value != 0) {
-        fail(j, "/etc/ld.so.preload", "/etc/ld.so.preload is not empty",
-            "every program here loads the libraries that it names");
-        fine = false;
-    }
-    if (fine) {
-        judge_pass(j, p->loader_count == 0 ? "no such variable is set"
-                                           : "only what the policy allows");
-    }
-}
-
 void judge_traced(const struct judgement *j)
 {
     const struct fact_process *p = &j->facts->process;

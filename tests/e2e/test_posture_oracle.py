@@ -130,7 +130,15 @@ def make_case(rng):
     if "label" not in c:
         add("nolabel", 0.2, ["e", "a"])
     c["loader"] = [rng.choice(["/a.so", "/b.so"]) for _ in range(1 if maybe(0.15) else 0)]
-    add("allowloader", 0.2, ["/a.so"])
+    add("allowloader", 0.3, ["/a.so"])
+    c["l"] = way(rng, maybe) + [("f", rng.choice([0, ME]) if not maybe(0.1) else 1000, 0,
+                                 0o644 if not maybe(0.1) else rng.choice([0o666, 0o664]), 1, "")]
+    if maybe(0.1):
+        c["lmissing"] = "1"
+        c["l"].pop()
+    elif maybe(0.05):
+        c["lerror"] = rng.choice([5, 13, 20, 40])
+        c["l"].pop()
     c["preload"] = number([0], [1], 0.03)
     # files
     for who in ("exe", "target"):
@@ -139,6 +147,7 @@ def make_case(rng):
         c[f"{who}dir"] = number([0], [1], 0.03)
         c[f"{who}caps"] = number([0, 1 << 10], [1 << 21], 0.03)
     add("program", 0.3, ["1"])
+    add("needed", 0.1, [1 << 10, 1 << 21])
     c["fd"] = [rng.randrange(4) for _ in range(rng.randrange(1, 3) if maybe(0.15) else 0)]
     add("closed", 0.05, [1, 2, 4, 7])
     add("nofds", 0.03, ["1"])
@@ -200,7 +209,7 @@ def words(c):
     for name, value in c.items():
         if name in ("ids", "caps"):
             out.append(f"{name}={':'.join(map(str, value))}")
-        elif name in ("c", "k"):
+        elif name in ("c", "k", "l"):
             out += [f"{name}={t}:{u}:{g}:{m:o}:{n}:{flags}" for t, u, g, m, n, flags in value]
         elif name == "cfile":
             out += [f"{name}={t}:{u}:{m:o}" for t, u, m in value]
@@ -387,7 +396,22 @@ def core_dumps(c):
 
 def loader_environment(c):
     found = FAIL if any(value != c.get("allowloader") for value in c["loader"]) else []
+    for _ in [value for value in c["loader"] if value == c.get("allowloader")]:
+        found = found + loaded_file(c)
     return found + {0: [], 1: FAIL, UNREAD: UNKNOWN}[c["preload"]] or PASS
+
+
+def loaded_file(c):
+    """What an allowed value names: others can neither write nor replace it."""
+    reached = "lmissing" not in c and "lerror" not in c
+    steps = c["l"][:-1] if reached else c["l"]
+    found = ancestors({**c, "last": c["l"][-1] if reached else None}, steps, "lmissing" in c)
+    if "lerror" in c:
+        return found + ended(c["lerror"])
+    if reached:
+        _, uid, _, mode, _, _ = c["l"][-1]
+        found = found + (FAIL if uid not in (0, me(c)) or mode & 0o022 else [])
+    return found
 
 
 def traced(c):
@@ -412,7 +436,11 @@ def program(c, who):
 
 
 def executable(c):
-    return program(c, "exe") + (program(c, "target") if "program" in c else []) or PASS
+    target = program(c, "target") if "program" in c else []
+    # Exec fails where the file asks for what the bounding set does not hold.
+    if "program" in c and c["bounding"] != UNREAD and c.get("needed", 0) & ~c["bounding"]:
+        target = target + FAIL
+    return program(c, "exe") + target or PASS
 
 
 def inherited_descriptors(c):

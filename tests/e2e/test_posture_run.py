@@ -114,6 +114,42 @@ def test_it_refuses_to_be_setuid(home):
     assert r.returncode == 78 and "setuid" in r.stderr
 
 
+@needs_root
+@pytest.mark.skipif(not shutil.which("setcap"), reason="there is no setcap")
+def test_a_program_whose_capabilities_exec_cannot_give(home):
+    """Without the check it is an exec that fails with EPERM, and nobody knows why."""
+    shutil.copy(shutil.which("true"), home / "app")
+    subprocess.run(["setcap", "cap_net_bind_service+ep", str(home / "app")], check=True)
+    r = run(home, "run", "--production", *WAIVE, "--", str(home / "app"), prefix=GOOD)
+    assert r.returncode == 78 and "exec fails with EPERM" in r.stderr and "setcap -r" in r.stderr
+    r = run(home, "run", "--", str(home / "app"), prefix=GOOD)
+    assert r.returncode == 126 and "Operation not permitted" in r.stderr
+    allowed = [*GOOD[:-1], "--bounding-set=-all,+net_bind_service"]
+    assert run(home, "run", "--production", *WAIVE, "--", str(home / "app"), prefix=allowed).returncode == 0
+
+
+@needs_root
+def test_an_allowed_value_and_the_file_that_it_names(home):
+    conf = home / "openssl.cnf"
+    args = ["check", "--production", "--format=json", "--allow-environment", f"OPENSSL_CONF={conf}"]
+
+    def row():
+        r = run(home, *args, prefix=GOOD, env={"OPENSSL_CONF": str(conf)})
+        return [f for f in json.loads(r.stdout)["findings"] if f["id"] == "loader-environment"]
+
+    assert [f["verdict"] for f in row()] == ["pass"]  # it is not there, and nobody else can make it
+    conf.write_text("")
+    conf.chmod(0o644)
+    assert [f["verdict"] for f in row()] == ["pass"]
+    conf.chmod(0o666)
+    (found,) = row()
+    assert found["verdict"] == "fail" and found["action"] == "refuse" and found["object"] == str(conf)
+    conf.chmod(0o644)
+    home.chmod(0o777)
+    (found,) = row()
+    assert found["verdict"] == "fail" and found["object"] == str(home)
+
+
 # ---- the seal of a program
 
 def bind_in(home, seal, port):

@@ -310,6 +310,8 @@ static void set_files(
         set_program(&f->executable, value);
     if (strcmp(name, "target") == 0)
         set_program(&f->target, value);
+    if (strcmp(name, "needed") == 0)
+        f->target.needed = number(value);
     if (strcmp(name, "fd") == 0) {
         f->descriptors.list[f->descriptors.count++].kind =
             (enum fact_descriptor_kind)number(value);
@@ -351,6 +353,12 @@ static void set_paths(
         f->cert_cache.files_error = UNREADABLE;
     if (strcmp(name, "k") == 0)
         add_component(&f->key_files[0], value);
+    if (strcmp(name, "l") == 0)
+        add_component(&f->allowed_files[0], value);
+    if (strcmp(name, "lmissing") == 0)
+        f->allowed_files[0].missing = true;
+    if (strcmp(name, "lerror") == 0)
+        f->allowed_files[0].error = (int)number(value);
     if (strcmp(name, "kmissing") == 0)
         f->key_files[0].missing = true;
     if (strcmp(name, "kerror") == 0)

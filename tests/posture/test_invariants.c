@@ -750,6 +750,68 @@ static void preload_allowed(void)
         posture_policy_allow_environment(policy, "LD_PRELOAD", "/tmp/x.so"), 0);
 }
 
+/* The way to what LD_PRELOAD names. */
+static void preload_at(uint32_t directory, uint32_t uid, uint32_t mode)
+{
+    preload_allowed();
+    add_component_to(facts->allowed_files, "/", 0, S_IFDIR | 0755);
+    add_component_to(facts->allowed_files, "/tmp", 0, S_IFDIR | directory);
+    add_component_to(facts->allowed_files, "/tmp/x.so", uid, S_IFREG | mode);
+}
+
+static void preload_fine(void)
+{
+    preload_at(0755, 0, 0644);
+}
+
+static void preload_writable(void)
+{
+    preload_at(0755, 0, 0666);
+}
+
+static void preload_theirs(void)
+{
+    preload_at(01777, 1000, 0644);
+}
+
+static void preload_in_open_directory(void)
+{
+    preload_at(0777, 0, 0644);
+}
+
+static void preload_missing(void)
+{
+    preload_at(0755, 0, 0644);
+    facts->allowed_files->component_count--;
+    facts->allowed_files->missing = true;
+}
+
+static void preload_hidden(void)
+{
+    preload_missing();
+    facts->allowed_files->missing = false;
+    facts->allowed_files->error = EACCES;
+    (void)strcpy(facts->allowed_files->at, "/tmp/x.so");
+}
+
+static void preload_by_name(void)
+{
+    facts->process.loader[0] = (struct fact_variable){"LD_PRELOAD", "x.so"};
+    facts->process.loader_count = 1;
+    assert_int_equal(
+        posture_policy_allow_environment(policy, "LD_PRELOAD", "x.so"), 0);
+}
+
+static void tunables_allowed(void)
+{
+    facts->process.loader[0] =
+        (struct fact_variable){"GLIBC_TUNABLES", "glibc.rtld.optional=1"};
+    facts->process.loader_count = 1;
+    assert_int_equal(posture_policy_allow_environment(
+                         policy, "GLIBC_TUNABLES", "glibc.rtld.optional=1"),
+        0);
+}
+
 static void preload_not_quite(void)
 {
     preload();
@@ -1044,6 +1106,17 @@ static void target(uint32_t mode)
 }
 static void target_fine(void) { target(S_IFREG | 0755); }
 static void target_setuid(void) { target(S_IFREG | 04755); }
+static void target_cannot_start(void)
+{
+    target_fine();
+    facts->target.capabilities = number(1 << 10);
+    facts->target.needed = 1 << 10;
+}
+static void target_can_start(void)
+{
+    target_cannot_start();
+    facts->process.bounding.value = 1 << 10;
+}
 
 static void descriptor(int fd, enum fact_descriptor_kind kind, const char *to)
 {
@@ -1422,8 +1495,22 @@ static const struct fixture {
         BOOT},
     {"loader-environment", "LD_PRELOAD", preload, POSTURE_FAIL,
         "LD_PRELOAD=/tmp/x.so", BOOT},
-    {"loader-environment", "exact value allowed", preload_allowed, POSTURE_PASS,
+    {"loader-environment", "exact value allowed", preload_fine, POSTURE_PASS,
         "allows", BOOT},
+    {"loader-environment", "allowed, and not there", preload_missing,
+        POSTURE_PASS, "allows", BOOT},
+    {"loader-environment", "allowed, and writable by all", preload_writable,
+        POSTURE_FAIL, "/tmp/x.so: mode 0666", BOOT},
+    {"loader-environment", "allowed, of another user", preload_theirs,
+        POSTURE_FAIL, "owner 1000", BOOT},
+    {"loader-environment", "allowed, in an open directory",
+        preload_in_open_directory, POSTURE_FAIL, "/tmp: mode 0777", BOOT},
+    {"loader-environment", "allowed, and hidden", preload_hidden,
+        POSTURE_UNKNOWN, "Permission denied", BOOT},
+    {"loader-environment", "allowed by a name that is no path", preload_by_name,
+        POSTURE_UNKNOWN, "x.so of LD_PRELOAD", BOOT},
+    {"loader-environment", "allowed, and no file", tunables_allowed,
+        POSTURE_PASS, "allows", BOOT},
     {"loader-environment", "another value allowed", preload_not_quite,
         POSTURE_FAIL, "/tmp/x.so", BOOT},
     {"loader-environment", "ld.so.preload", preload_file_there, POSTURE_FAIL,
@@ -1538,6 +1625,11 @@ static const struct fixture {
         BOOT},
     {"executable", "setuid target", target_setuid, POSTURE_FAIL,
         "/opt/app: mode 4755", BOOT},
+    {"executable", "target with capabilities that exec cannot give",
+        target_cannot_start, POSTURE_FAIL,
+        "beyond the bounding set: CAP_NET_BIND_SERVICE", BOOT},
+    {"executable", "target with capabilities that exec gives", target_can_start,
+        POSTURE_PASS, "/opt/app", BOOT},
     {"inherited-descriptors", "none", nothing, POSTURE_PASS,
         "0, 1, 2 and no other", BOOT},
     {"inherited-descriptors", "a pipe", fd_pipe, POSTURE_FAIL,

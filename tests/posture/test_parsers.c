@@ -248,18 +248,21 @@ static void file_capabilities(void **state)
     const struct span v3 =
         LIT("\1\0\0\3\0\0\0\0\0\4\0\0\200\0\0\0\0\0\0\0\350\3\0\0");
     const struct span v1 = LIT("\0\0\0\1\0\4\0\0\0\0\0\0");
-    uint64_t set = 0;
+    struct file_capability found = {.set = 0};
 
     (void)state;
-    assert_true(file_capability_parse(v2, &set));
-    assert_int_equal(set, 1 << 10);
-    assert_true(file_capability_parse(v3, &set));
-    assert_true(set == (UINT64_C(1) << 39 | 1 << 10));
-    assert_true(file_capability_parse(v1, &set));
-    assert_int_equal(set, 1 << 10);
+    assert_true(file_capability_parse(v2, &found));
+    assert_int_equal(found.set, 1 << 10);
+    assert_int_equal(found.needed, 1 << 10);
+    assert_true(file_capability_parse(v3, &found));
+    assert_true(found.set == (UINT64_C(1) << 39 | 1 << 10));
+    assert_true(found.needed == UINT64_C(1) << 39);
+    assert_true(file_capability_parse(v1, &found));
+    assert_int_equal(found.set, 1 << 10);
+    assert_int_equal(found.needed, 0);
     for (size_t len = 0; len < v2.len; len++)
-        assert_false(file_capability_parse(span_of(v2.ptr, len), &set));
-    assert_false(file_capability_parse(LIT("\0\0\0\4\0\0\0\0"), &set));
+        assert_false(file_capability_parse(span_of(v2.ptr, len), &found));
+    assert_false(file_capability_parse(LIT("\0\0\0\4\0\0\0\0"), &found));
 }
 
 RUN_TESTS("parsers", cmocka_unit_test(cgroup_files),
