@@ -1,4 +1,5 @@
 /* What the machine or the container shows to this process. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -268,16 +269,6 @@ static const char *const knobs[] = {
     "/sys/kernel/uevent_helper",
 };
 
-static const char *const devices[] = {
-    "/dev/mem",
-    "/dev/sda",
-    "/dev/vda",
-    "/dev/xvda",
-    "/dev/nvme0n1",
-    "/dev/dm-0",
-    "/dev/mmcblk0",
-};
-
 static const char *const system_directories[] = {"/", "/usr", "/etc", "/lib"};
 
 static struct fact_number read_only(const char *path)
@@ -297,6 +288,79 @@ static void keep_allowed(struct fact_access *list, size_t *count,
         ask_access(paths[i], mode, &list[*count]);
         if (list[*count].allowed || list[*count].error != 0)
             (*count)++;
+    }
+}
+
+/* Disks are many only where the whole /dev of a machine is seen, and there
+ * one is as open as the other. */
+enum { DISKS_MAX = 16 };
+
+/* Not the machine's memory: a file, a piece of RAM, what is not there. */
+static bool is_disk(const char *name)
+{
+    static const char *const others[] = {"loop", "ram", "zram", "nbd", "sr"};
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (strncmp(name, others[i], strlen(others[i])) == 0)
+            return false;
+    }
+    return true;
+}
+
+static bool is_block_device(DIR *dir, const struct dirent *entry)
+{
+    struct stat st;
+
+    if (entry->d_type != DT_UNKNOWN)
+        return entry->d_type == DT_BLK;
+    return fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISBLK(st.st_mode);
+}
+
+static void try_disk(const char *name, struct fact_host *ret)
+{
+    char path[300];
+    const char *const one = path;
+
+    (void)text_format(path, sizeof(path), "/dev/%s", name);
+    keep_allowed(ret->devices, &ret->device_count, &one, 1, R_OK);
+}
+
+/* 0 or an errno; of the whole list: readdir(3) may have ended early. */
+static int try_disks(struct fact_host *ret)
+{
+    DIR *dir = opendir("/dev");
+    const struct dirent *entry = NULL;
+    int left = DISKS_MAX;
+    int error = 0;
+
+    if (dir == NULL)
+        return errno == ENOENT ? 0 : errno;
+    while (left > 0) {
+        errno = 0;            /* the end and a failure look the same else */
+        entry = readdir(dir); /* NOLINT: the stream is ours */
+        if (entry == NULL)
+            break;
+        if (!is_block_device(dir, entry) || !is_disk(entry->d_name))
+            continue;
+        try_disk(entry->d_name, ret);
+        left--;
+    }
+    error = errno;
+    (void)closedir(dir);
+    return left > 0 ? error : 0;
+}
+
+static void try_devices(struct fact_host *ret)
+{
+    static const char *const memory = "/dev/mem";
+    int error = 0;
+
+    keep_allowed(ret->devices, &ret->device_count, &memory, 1, R_OK);
+    error = try_disks(ret);
+    if (error != 0 && ret->device_count < FACTS_ACCESS_MAX) {
+        ret->devices[ret->device_count++] =
+            (struct fact_access){.path = "/dev", .error = error};
     }
 }
 
@@ -324,8 +388,7 @@ void facts_host(uint32_t euid, struct fact_host *ret)
     }
     ret->memory = machine_memory();
     keep_allowed(ret->knobs, &ret->knob_count, knobs, ARRAY_LEN(knobs), W_OK);
-    keep_allowed(
-        ret->devices, &ret->device_count, devices, ARRAY_LEN(devices), R_OK);
+    try_devices(ret);
     try_kernel_log(ret);
     keep_allowed(ret->system, &ret->system_count, system_directories,
         ARRAY_LEN(system_directories), W_OK);

@@ -4,19 +4,6 @@
 #include "posture/judge_path.h"
 #include "posture/loader_variable.h"
 
-static void fail(const struct judgement *j, const char *object,
-    const char *observed, const char *reason)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_FAIL,
-            .object = object,
-            .observed = observed,
-            .expected = j->row->rule,
-            .reason = reason,
-        });
-}
-
 static bool is_same(
     const struct policy_value *allowed, const struct fact_variable *variable)
 {
@@ -126,7 +113,7 @@ static bool judge_variable(
             return judge_allowed(j, i);
     }
     text_addf(&observed, "%s=%s", variable->name, variable->value);
-    fail(j, variable->name, observed.ptr,
+    judge_fail(j, variable->name, observed.ptr,
         "this variable makes libraries load code or write secrets");
     return false;
 }
@@ -142,7 +129,7 @@ void judge_loader_environment(const struct judgement *j)
         judge_unknown(j, p->preload_file.error, "/etc/ld.so.preload");
         fine = false;
     } else if (p->preload_file.value != 0) {
-        fail(j, "/etc/ld.so.preload", "/etc/ld.so.preload is not empty",
+        judge_fail(j, "/etc/ld.so.preload", "/etc/ld.so.preload is not empty",
             "every program here loads the libraries that it names");
         fine = false;
     }

@@ -130,6 +130,19 @@ static bool is_protected(const struct fact_component *c,
     return c->read_only || ((c->mode & STICKY) != 0 && ours);
 }
 
+const struct fact_component *judge_path_weak_ancestor(
+    const struct fact_directory *walk, uint32_t euid)
+{
+    for (size_t i = 0; i + 1 < walk->component_count; i++) {
+        const struct fact_component *c = &walk->components[i];
+
+        if ((c->uid != 0 && c->uid != euid) ||
+            (is_open_to_others(c) && !is_protected(c, c + 1, euid)))
+            return c;
+    }
+    return NULL;
+}
+
 static bool judge_ancestor(const struct judgement *j,
     const struct fact_component *c, const struct fact_component *next)
 {

@@ -11,6 +11,7 @@
 enum {
     POLICY_BYTES_MAX = 1 << 20, /* a policy is small; a leak is not */
     NET_BIND_SERVICE = 10,
+    CATALOGUE_IN_FORCE = 1, /* whose rows have warned for a release */
 };
 
 struct posture_policy *posture_policy_new(void)
@@ -22,6 +23,7 @@ struct posture_policy *posture_policy_new(void)
     arena_init(&policy->arena, POLICY_BYTES_MAX);
     policy->mode = POSTURE_MODE_DEVELOPMENT;
     policy->capabilities = UINT64_C(1) << NET_BIND_SERVICE;
+    policy->catalogue = CATALOGUE_IN_FORCE;
     return policy;
 }
 
@@ -31,6 +33,15 @@ void posture_policy_free(struct posture_policy *policy)
         return;
     arena_done(&policy->arena);
     free(policy);
+}
+
+int posture_policy_set_catalogue(
+    struct posture_policy *policy, unsigned catalogue)
+{
+    if (catalogue == 0 || catalogue > POSTURE_CATALOGUE)
+        return -EINVAL;
+    policy->catalogue = catalogue;
+    return 0;
 }
 
 static const char *keep(struct posture_policy *policy, const char *text)

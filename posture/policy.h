@@ -61,6 +61,7 @@ struct posture_policy {
     const char *program;            /* that will take our place, or NULL */
     struct policy_value *key_files; /* name: the path; value: the label */
     size_t key_file_count;
+    unsigned catalogue; /* rows of later ones only warn */
     struct policy_waiver *waivers;
     size_t waiver_count;
 };

@@ -237,6 +237,16 @@ POSTURE_API int posture_policy_allow_environment(
 POSTURE_API int posture_policy_add_waiver(struct posture_policy *policy,
     const char *id, const char *until, const char *reason);
 
+/*
+ * The version of the table of invariants.  A row that a catalogue brings warns
+ * only, where it would refuse, until a policy names that catalogue or the next
+ * minor release comes: an upgrade alone stops nobody.
+ */
+#define POSTURE_CATALOGUE 1U
+/* -EINVAL: 0, or more than this library has. */
+POSTURE_API int posture_policy_set_catalogue(
+    struct posture_policy *policy, unsigned catalogue);
+
 /* ---- check ---- */
 
 /* Stop at the first finding that asks for refusal. */
@@ -268,9 +278,10 @@ struct posture_finding {
     const char *object; /* variable, flag, path, address; may be "" */
     const char *observed;
     const char *expected;
-    const char *reason; /* one sentence; "" on a pass */
-    const char *fix;    /* to paste, for the detected platform; "" on a pass */
-    const char *impact; /* what the fix may break; may be "" */
+    const char *reason;  /* one sentence; "" on a pass */
+    const char *fix;     /* to paste, for the detected platform; "" on a pass */
+    const char *impact;  /* what the fix may break; may be "" */
+    const char *runbook; /* where it is explained, with the sources */
 };
 
 /* The mode that was in force, after reading the mode variable. */
@@ -315,7 +326,9 @@ struct posture_invariant {
     enum posture_action action[3]; /* on failure, by enum posture_mode */
     enum posture_action on_unknown[3];
     bool linux_only;
-    unsigned phases; /* bit n: judged in enum posture_phase n */
+    unsigned phases;     /* bit n: judged in enum posture_phase n */
+    const char *runbook; /* where it is explained, with the sources */
+    unsigned since;      /* the catalogue that brought it */
 };
 
 POSTURE_API size_t posture_invariant_count(void);

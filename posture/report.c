@@ -36,7 +36,8 @@ static enum posture_action action_of(const struct posture_report *report,
     }
     if (draft->verdict == POSTURE_WAIVED)
         action = POSTURE_ACTION_WARN;
-    if (draft->warn_only && action == POSTURE_ACTION_REFUSE)
+    if ((draft->warn_only || row->since > report->catalogue) &&
+        action == POSTURE_ACTION_REFUSE)
         action = POSTURE_ACTION_WARN;
     return action;
 }
@@ -147,6 +148,7 @@ static void store(struct posture_report *report,
         .reason = copies[3],
         .fix = copies[4],
         .impact = copies[5],
+        .runbook = row->runbook,
     };
     report->stopped = (report->flags & POSTURE_STOP_AT_FIRST) != 0 &&
                       action == POSTURE_ACTION_REFUSE;

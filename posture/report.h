@@ -13,6 +13,7 @@ struct posture_report {
     enum posture_phase phase;
     enum posture_platform platform;
     unsigned flags;
+    unsigned catalogue;               /* the policy's */
     struct posture_finding *findings; /* each one's strings in one block */
     char **blocks;
     size_t count;

@@ -18,6 +18,7 @@ const struct invariant row_no_way_back = {
         .impact = "setuid programs such as ping or sudo lose their privileges below this process",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT | AT_SEALED,
+        .since = 1, .runbook = "docs/runbook.md#errprivilegeregainable",
     },
     .judge = judge_no_way_back,
 };
@@ -38,6 +39,7 @@ const struct invariant row_loader_environment = {
         .impact = "an allocator or agent that was preloaded is gone; allow its exact value by policy instead",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errloaderinjection",
     },
     .judge = judge_loader_environment,
 };
@@ -58,6 +60,7 @@ const struct invariant row_traced = {
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errbeingtraced",
     },
     .judge = judge_traced,
 };
@@ -78,6 +81,7 @@ const struct invariant row_descriptor_limit = {
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errdescriptorlimittoolow",
     },
     .judge = judge_descriptor_limit,
 };
@@ -98,6 +102,7 @@ const struct invariant row_clock = {
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = false, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errclockunset",
     },
     .judge = judge_clock,
 };
@@ -118,6 +123,7 @@ const struct invariant row_entropy = {
         .impact = "",
         .action = ALWAYS_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errentropyunavailable",
     },
     .judge = judge_entropy,
 };
@@ -138,6 +144,7 @@ const struct invariant row_personality = {
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#erraslrdisabled",
     },
     .judge = judge_personality,
 };
@@ -158,6 +165,7 @@ const struct invariant row_host_namespaces = {
         .impact = "",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errhostnamespace",
     },
     .judge = judge_host_namespaces,
 };
@@ -178,6 +186,7 @@ const struct invariant row_privileged_group = {
         .impact = "what only that group may read is out of reach",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errprivilegedgroup",
     },
     .judge = judge_privileged_group,
 };
@@ -198,6 +207,7 @@ const struct invariant row_confinement = {
         .impact = "",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errunconfined",
     },
     .judge = judge_confinement,
 };
@@ -218,6 +228,7 @@ const struct invariant row_core_dumps = {
         .impact = "crashes leave no core to look at",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT | AT_SEALED,
+        .since = 1, .runbook = "docs/runbook.md#errcoredumppossible",
     },
     .judge = judge_core_dumps,
 };

@@ -52,6 +52,18 @@ int cmd_usage_error(const char *what, const char *word)
     return EXIT_USAGE;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* posture --help, posture help, and posture COMMAND --help. */
+static bool asks_for_help(int argc, char *argv[])
+{
+    return is_help(argv[1]) || strcmp(argv[1], "help") == 0 ||
+           (argc == 3 && is_help(argv[2]));
+}
+
 static int run_command(int argc, char *argv[])
 {
     static const struct {
@@ -71,7 +83,7 @@ static int run_command(int argc, char *argv[])
         (void)fputs(help, stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (asks_for_help(argc, argv)) {
         (void)fputs(help, stdout);
         return 0;
     }

@@ -120,6 +120,17 @@ static int set_descriptors(
     return posture_policy_set_descriptors(s->policy, needed, "as declared");
 }
 
+static int set_catalogue(
+    struct settings *s, const char *value, struct text *why)
+{
+    uint64_t number = 0;
+
+    if (!num_parse_u64(span_str(value), POSTURE_CATALOGUE, &number) ||
+        number == 0)
+        return refuse(why, "this posture does not have that catalogue");
+    return posture_policy_set_catalogue(s->policy, (unsigned)number);
+}
+
 /* NAME=VALUE in two; the caller frees *name. */
 static int split(
     const char *both, char **name, const char **value, struct text *why)
@@ -238,6 +249,8 @@ static const struct {
         "a variable that must be set, and its shape"},
     {"require-secret", "NAME[=ERE]", require_secret, true,
         "the same, and its value is never printed"},
+    {"catalogue", "N", set_catalogue, false,
+        "rows that came after it warn only"},
     {"waive", "ID:DATE:REASON", add_waiver, true,
         "warn only, until that day, at most 90 days away"},
 };

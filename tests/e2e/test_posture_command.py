@@ -1,7 +1,9 @@
 """The posture command: what it prints, and its exit codes."""
 import json
 import os
+import pathlib
 import pty
+import re
 import subprocess
 
 import pytest
@@ -31,6 +33,11 @@ def test_explain(name):
     assert r.returncode == 0
     for platform in ("bare", "docker", "podman", "kubernetes", "fly", "systemd"):
         assert platform in r.stdout
+    assert "production: refuse" in r.stdout or "production: warn" in r.stdout
+    assert ("cannot be waived" in r.stdout) == (name in IDS[:7])
+    [section] = re.findall(r"docs/runbook.md#(\w+)$", r.stdout, flags=re.M)
+    runbook = (pathlib.Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
+    assert section in re.findall(r"^## (\w+)$", runbook.lower(), flags=re.M)
 
 
 @pytest.mark.parametrize("args", [["check"], ["check", "--format=json"], ["list"], ["--help"]])
@@ -102,4 +109,6 @@ def test_help_and_version():
     r = posture("--help")
     assert r.returncode == 0 and len(r.stdout.splitlines()) <= 24
     assert max(map(len, r.stdout.splitlines())) <= 80
+    for words in (["help"], ["-h"], ["check", "--help"], ["run", "--help"], ["list", "-h"], ["suggest", "--help"]):
+        assert posture(*words).stdout == r.stdout, words
     assert posture("--version").stdout.strip()

@@ -1032,13 +1032,14 @@ def test_what_is_writable_of_the_system_is_named(home):
 
 
 def test_a_writable_knob_and_a_readable_disk_are_named(home):
-    shim = ("mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && touch /dev/sda && chmod 644 /dev/sda && "
+    shim = ("mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 644 /dev/sdq3 b 240 1 && mknod -m 600 /dev/sdr b 240 2 && mknod -m 644 /dev/loop7 b 7 7 && "
             "mount --bind /dev/null /proc/sys/kernel/core_pattern && exec \"$@\"")
     _, found = posture(home, "--production", prefix=["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS])
     assert found["privileged-container"]["action"] == "warn"
     r = subprocess.run(["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS, str(home / "posture"), "check",
                         "--format=logfmt"], capture_output=True, text=True, timeout=15, env=clean_environment())
-    assert "/dev/sda can be read by us" in r.stdout and "/proc/sys/kernel/core_pattern can be written by us" in r.stdout
+    assert "/dev/sdq3 can be read by us" in r.stdout and "/dev/sdr" not in r.stdout and "loop7" not in r.stdout
+    assert "/proc/sys/kernel/core_pattern can be written by us" in r.stdout
 
 
 @pytest.mark.parametrize("kind, files, observed", [

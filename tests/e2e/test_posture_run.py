@@ -112,6 +112,9 @@ def test_it_refuses_to_be_setuid(home):
     # A leak check does not work in a setuid program.
     r = run(home, "run", "--", "true", prefix=GOOD, env={"ASAN_OPTIONS": "detect_leaks=0"})
     assert r.returncode == 78 and "setuid" in r.stderr
+    # For the one whom the bit names it changes nothing, and is there all the same.
+    r = run(home, "run", "--", "true")
+    assert r.returncode == 78 and "setuid" in r.stderr
 
 
 @needs_root
@@ -264,6 +267,32 @@ def test_a_wrong_policy_names_line_and_key(home, text, line, words):
 def test_a_policy_that_others_can_write_is_refused(home):
     r = run(home, "policy", "lint", str(policy(home, "[policy]\n", 0o666)))
     assert r.returncode == 66 and "others can write this policy" in r.stderr and "chmod go-w" in r.stderr
+
+
+def test_every_wrong_line_is_named_at_once(home):
+    path = policy(home, "[policy]\nno line\nproducton = yes\n\n  \nno line either\n; a comment\nproduction = maybe\n")
+    r = run(home, "policy", "lint", str(path))
+    assert re.findall(r"policy\.ini:(\d+):", r.stderr) == ["2", "3", "6", "8"], r.stderr
+
+
+@needs_root
+def test_a_policy_that_others_can_replace_is_refused(home):
+    path = policy(home, "[policy]\nproduction = yes\n")
+    assert run(home, "policy", "lint", str(path)).returncode == 0
+    home.chmod(0o777)
+    r = run(home, "policy", "lint", str(path))
+    assert r.returncode == 66 and f"others can replace this policy: {home} (owner 0, mode 0777)" in r.stderr
+    home.chmod(0o1777)
+    assert run(home, "policy", "lint", str(path)).returncode == 0
+    home.chmod(0o755)
+    os.chown(home, UID, UID)
+    assert run(home, "policy", "lint", str(path)).returncode == 66
+
+
+def test_a_catalogue(home):
+    assert json.loads(run(home, "check", "--format=json", "--catalogue=1").stdout)["catalogue"] == 1
+    r = run(home, "check", "--catalogue=99")
+    assert r.returncode == 64 and "does not have that catalogue" in r.stderr
 
 
 def test_a_policy_that_is_not_there(home):

@@ -2128,7 +2128,7 @@ static void another_system_gets_one_notice(void **state)
 static void rendering_escapes(void **state)
 {
     static char line[4096];
-    static char whole[16384];
+    static char whole[32768];
     size_t len = 0;
 
     (void)state;
@@ -2149,6 +2149,69 @@ static void rendering_escapes(void **state)
     assert_int_equal(posture_report_json(report, NULL, 0), len);
     assert_int_equal(posture_report_json(report, line, 10), len);
     assert_int_equal(strlen(line), 9);
+}
+
+static void a_line_has_every_field_whatever_their_length(void **state)
+{
+    static char line[65536];
+    static char value[8192];
+    struct posture_finding finding;
+    size_t len = 0;
+
+    (void)state;
+    judge(POSTURE_PHASE_BOOT, 0);
+    finding = *posture_report_finding(report, 0);
+    finding.action = POSTURE_ACTION_REFUSE;
+    finding.fix = "the fix";
+    for (size_t i = 0; i + 1 < sizeof(value); i++)
+        value[i] = i % 3 == 0 ? '\x1b' : '"';
+    for (size_t size = 0; size < sizeof(value); size += 97) {
+        finding.observed = value + size;
+        len = posture_finding_logfmt(&finding, line, sizeof(line));
+        assert_int_equal(len, strlen(line));
+        assert_non_null(strstr(line, "\" expected="));
+        assert_non_null(strstr(line, " fix=\"the fix\""));
+        assert_non_null(strstr(line, " runbook=docs/runbook.md#err"));
+    }
+}
+
+static void the_phase_is_the_reports(void **state)
+{
+    static char whole[32768];
+
+    (void)state;
+    judge(SEALED, 0);
+    (void)posture_report_json(report, whole, sizeof(whole));
+    assert_non_null(strstr(whole, "\"phase\":\"sealed\",\"catalogue\":1,"));
+    judge(BOUND, 0);
+    (void)posture_report_json(report, whole, sizeof(whole));
+    assert_non_null(strstr(whole, "\"phase\":\"bound\""));
+}
+
+/* An upgrade alone stops nobody. */
+static void a_row_of_a_later_catalogue_warns(void **state)
+{
+    struct posture_invariant row = *posture_invariant_at(0);
+    const struct report_draft failed = {.verdict = POSTURE_FAIL};
+
+    (void)state;
+    judge(POSTURE_PHASE_BOOT, 0);
+    report_add(report, &row, &failed);
+    assert_int_equal(
+        posture_report_finding(report, posture_report_count(report) - 1)
+            ->action,
+        POSTURE_ACTION_REFUSE);
+    row.since = POSTURE_CATALOGUE + 1;
+    report_add(report, &row, &failed);
+    assert_int_equal(
+        posture_report_finding(report, posture_report_count(report) - 1)
+            ->action,
+        POSTURE_ACTION_WARN);
+    assert_int_equal(posture_policy_set_catalogue(policy, 0), -EINVAL);
+    assert_int_equal(
+        posture_policy_set_catalogue(policy, POSTURE_CATALOGUE + 1), -EINVAL);
+    assert_int_equal(
+        posture_policy_set_catalogue(policy, POSTURE_CATALOGUE), 0);
 }
 
 /* The real thing, on this very process. */
@@ -2176,4 +2239,6 @@ RUN_TESTS("invariants", CASE(every_fixture), CASE(no_row_is_without_fixtures),
     CASE(a_container_gets_no_command_for_root), CASE(no_fix_does_harm),
     CASE(an_owner_that_is_not_mapped_is_named_as_such),
     CASE(another_system_gets_one_notice), CASE(rendering_escapes),
+    CASE(a_line_has_every_field_whatever_their_length),
+    CASE(the_phase_is_the_reports), CASE(a_row_of_a_later_catalogue_warns),
     CASE(the_real_process));
