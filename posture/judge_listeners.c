@@ -183,6 +183,10 @@ static void add_surplus(const struct judgement *j, const struct fact_socket *s)
             .reason = boot ? "a listening socket was inherited"
                            : "the process holds a listening socket that nobody "
                              "asked for",
+            /* Who opened it is ourselves. */
+            .fix = boot ? NULL
+                        : "switch off what opens it (a debug or metrics "
+                          "option), or declare it as an expected listener",
         });
 }
 

@@ -118,6 +118,8 @@ static const struct seal_call server_denied[] = {
     {SCMP_SYS(ptrace), "no other process's memory"},
     {SCMP_SYS(process_vm_readv), "the same"},
     {SCMP_SYS(process_vm_writev), "the same"},
+    {SCMP_SYS(io_uring_setup), "calls that no filter sees; later versions of "
+                               "libuv try it for each loop"},
 };
 
 /* What pthread_create(3) and a thread's end make beside clone(2) itself. */

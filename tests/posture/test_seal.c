@@ -493,6 +493,11 @@ static int type_into_the_terminal(void)
     return ioctl(0, TIOCSTI, "x") < 0 ? errno : 0;
 }
 
+static int make_a_ring(void)
+{
+    return syscall(SYS_io_uring_setup, 1, NULL) < 0 ? errno : 0;
+}
+
 static int signal_the_parent(void)
 {
     return syscall(SYS_tgkill, getppid(), getppid(), 0) < 0 ? errno : 0;
@@ -544,6 +549,7 @@ static void a_server_takes_nothing_back(void **state)
     (void)state;
     assert_int_equal(try_server(become_dumpable), EPERM);
     assert_int_equal(try_server(type_into_the_terminal), EPERM);
+    assert_int_equal(try_server(make_a_ring), EPERM);
     assert_int_equal(try_server(signal_the_parent), -SIGSYS);
     assert_int_equal(try_server(do_abort), -SIGABRT);
 }
