@@ -106,7 +106,7 @@ struct fact_socket {
     int family;
     int type;
     int protocol;
-    int v6_only;    /* of a TCP socket: IPv4 does not reach it */
+    int v6_only;    /* of IPv6: IPv4 does not reach it */
     bool activated; /* handed over by sd_listen_fds(3) to this very process */
 };
 

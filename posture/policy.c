@@ -148,18 +148,22 @@ static int add_listener(struct posture_policy *policy,
     struct policy_listeners *to, const char *address, const char *label)
 {
     struct policy_listener *grown = NULL;
-    struct host_port where;
+    struct listener_address at;
+    const char *kept = NULL;
 
-    if (address == NULL ||
-        host_port_parse(span_str(address), &where) != HOST_PORT_OK)
+    if (address == NULL || !listener_address_parse(address, &at))
         return -EINVAL;
+    kept = keep(policy, address);
+    /* Once more: a path lies in the text. */
+    if (kept == NULL || !listener_address_parse(kept, &at))
+        return -ENOMEM;
     grown = arena_grow(&policy->arena, to->list, to->count, sizeof(*grown));
     if (grown == NULL)
         return -ENOMEM;
     grown[to->count] = (struct policy_listener){
-        .address = keep_or_empty(policy, address),
+        .address = kept,
         .label = keep_or_empty(policy, label),
-        .where = where,
+        .at = at,
     };
     to->list = grown;
     to->count++;

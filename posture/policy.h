@@ -6,14 +6,14 @@
 
 #include <stddef.h>
 
-#include "base/host_port.h"
 #include "posture/arena.h"
+#include "posture/listener_address.h"
 #include "posture/posture.h"
 
 struct policy_listener {
     const char *address;
     const char *label;
-    struct host_port where; /* the address, parsed */
+    struct listener_address at; /* the address, parsed */
 };
 
 struct policy_listeners {

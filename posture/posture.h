@@ -176,12 +176,14 @@ POSTURE_API int posture_policy_set_plaintext_listener(
     struct posture_policy *policy, const char *option, const char *address);
 
 /*
- * A TCP socket that this process may hold listening: in phase bound there must
- * be exactly one for each call, so a program with several SO_REUSEPORT sockets
- * on one address calls it once for each.  address is "IP:PORT", "[IP]:PORT",
- * or ":PORT" for one socket that takes both families ([::] with IPv4; 0.0.0.0
- * where the process can make no IPv6 socket).  label says which option asked
- * for it.  -EINVAL: not such an address.
+ * A socket that this process may hold waiting for whoever comes: in phase bound
+ * there must be exactly one for each call, so a program with several
+ * SO_REUSEPORT sockets on one address calls it once for each.  address is
+ * "IP:PORT", "[IP]:PORT", or ":PORT" for one socket that takes both families
+ * ([::] with IPv4; 0.0.0.0 where the process can make no IPv6 socket), of TCP;
+ * the same behind "udp:" or "mptcp:"; or "unix:/PATH", "unix:@NAME" of an
+ * abstract one, "unixgram:" of datagrams.  label says which option asked for
+ * it.  -EINVAL: not such an address.
  */
 POSTURE_API int posture_policy_expect_listener(
     struct posture_policy *policy, const char *address, const char *label);

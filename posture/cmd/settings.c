@@ -66,7 +66,9 @@ static int expect_listener(
         posture_policy_expect_listener(s->policy, value, "expect-listener");
 
     return failed == -EINVAL
-               ? refuse(why, "expected IP:PORT, [IP]:PORT or :PORT")
+               ? refuse(why,
+                     "expected IP:PORT, [IP]:PORT or :PORT, behind udp: or "
+                     "mptcp: if it is not TCP, or unix:/PATH, unix:@NAME")
                : failed;
 }
 
@@ -233,7 +235,7 @@ static const struct {
     {"allow-no-capability", "", allow_no_capability, false,
         "start from none instead"},
     {"expect-listener", "IP:PORT", expect_listener, true,
-        "a socket that may be held listening"},
+        "one that may be held; udp:IP:PORT, unix:PATH too"},
     {"allow-activation", "", allow_activation, false,
         "sockets of sd_listen_fds(3) may be held"},
     {"cert-cache", "DIR", set_cert_cache, false,

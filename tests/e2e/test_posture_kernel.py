@@ -1024,6 +1024,28 @@ def test_key_files(home):
     assert verdict() == ("fail", "refuse")
 
 
+def test_sockets_of_other_kinds_are_expected_by_name(home):
+    """UDP and unix sockets that a program means to have: exactly those, in the phase bound."""
+    path = home / "service.sock"
+    with contextlib.ExitStack() as stack:
+        udp = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        udp.bind(("::", 0))
+        named = stack.enter_context(socket.socket(socket.AF_UNIX))
+        named.bind(str(path))
+        named.listen()
+        abstract = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        abstract.bind(f"\0{home.name}")
+        abstract.listen()
+        port = udp.getsockname()[1]
+        fds = [s.fileno() for s in (udp, named, abstract)]
+        expected = [f"udp::{port}", f"unix:{path}", f"unix:@{home.name}"]
+        for left_out in (None, *expected):
+            args = [word for e in expected if e != left_out for word in ("--expect-listener", e)]
+            _, found = posture(home, "--production", "--phase=bound", *args, pass_fds=fds)
+            assert found["listeners"]["verdict"] == ("pass" if left_out is None else "fail"), found["listeners"]
+
+
 def test_what_is_writable_of_the_system_is_named(home):
     shim = "mount -t tmpfs -o mode=0777 none /etc && exec \"$@\""
     _, found = posture(home, "--production", prefix=["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS])

@@ -541,6 +541,62 @@ static void vsock_listener(void)
     facts->sockets.list[0].family = AF_VSOCK;
     facts->sockets.list[0].addr.ss_family = AF_VSOCK;
 }
+static void expect(const char *address)
+{
+    assert_int_equal(
+        posture_policy_expect_listener(policy, address, "--more"), 0);
+}
+static void udp_expected(void)
+{
+    udp_port();
+    expect("udp:0.0.0.0:6060");
+}
+static void udp_expected_of_another_port(void)
+{
+    udp_port();
+    expect("udp:0.0.0.0:6061");
+}
+static void tcp_where_udp_is_expected(void)
+{
+    debug_port();
+    expect("udp:0.0.0.0:6060");
+}
+static void abstract_expected(void)
+{
+    unix_listener();
+    expect("unix:@debug");
+}
+static void abstract_expected_with_more(void)
+{
+    unix_listener();
+    expect("unix:@debugger");
+}
+static void datagram_where_unix_is_expected(void)
+{
+    unix_datagram();
+    expect("unix:@debug");
+}
+static void unix_path_expected(void)
+{
+    struct fact_socket *s = &facts->sockets.list[0];
+    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&s->addr;
+
+    unix_listener();
+    memcpy(un->sun_path, "/run/x", 7);
+    s->addr_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 7);
+    s->type = SOCK_SEQPACKET;
+    expect("unix:/run/x");
+}
+static void plan_udp(void)
+{
+    assert_int_equal(
+        posture_policy_plan_listener(policy, "udp:127.0.0.1:8443", "--q"), 0);
+}
+static void plan_udp_expected(void)
+{
+    plan_udp();
+    expect("udp:127.0.0.1:8443");
+}
 static void plan_as_expected(void)
 {
     (void)posture_policy_plan_listener(
@@ -1432,6 +1488,21 @@ static const struct fixture {
     {"listeners", "abstract unix", unix_listener, POSTURE_FAIL, "@debug", BOOT},
     {"listeners", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL,
         BOOT},
+    {"listeners", "udp planned, tcp expected", plan_udp, POSTURE_FAIL,
+        "about to bind udp:127.0.0.1:8443 (--q)", BOOT},
+    {"listeners", "udp planned and expected", plan_udp_expected, POSTURE_PASS,
+        NULL, BOOT},
+    {"listeners", "udp as expected, tcp missing", udp_expected, POSTURE_FAIL,
+        "nothing listens on 127.0.0.1:8443", BOUND},
+    {"listeners", "udp of another port", udp_expected_of_another_port,
+        POSTURE_FAIL, "udp 0.0.0.0:6060", BOUND},
+    {"listeners", "tcp in place of udp", tcp_where_udp_is_expected,
+        POSTURE_FAIL, "nothing listens on udp:0.0.0.0:6060", BOUND},
+    {"listeners", "a longer name", abstract_expected_with_more, POSTURE_FAIL,
+        "unix @debug", BOUND},
+    {"listeners", "datagrams in place of a stream",
+        datagram_where_unix_is_expected, POSTURE_FAIL, "unix datagram @debug",
+        BOUND},
     {"listeners", "as expected", as_expected, POSTURE_PASS, NULL, BOUND},
     {"listeners", "missing", nothing, POSTURE_FAIL, "127.0.0.1:8443", BOUND},
     {"listeners", "another address", wrong_host, POSTURE_FAIL, "0.0.0.0:8443",
@@ -1928,8 +1999,10 @@ static void inheritable_stands_apart(void **state)
 
 static void listener_addresses(void **state)
 {
-    static const char *const bad[] = {
-        "", "foo", "localhost:80", "1.2.3.4", "1.2.3.4:0", ":x", "::1:80"};
+    static const char *const bad[] = {"", "foo", "localhost:80", "1.2.3.4",
+        "1.2.3.4:0", ":x", "::1:80", "udp:", "udp:x:1",
+        "unix:", "unix:relative", "unix:@", "sctp:1.2.3.4:5", "unixgram:x",
+        "udp:tcp:1.2.3.4:5"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -1947,6 +2020,22 @@ static void listener_addresses(void **state)
 }
 
 /* Anything in the mode variable is production; only "1" is no mistake. */
+/* Every kind at once, each as it was expected. */
+static void listeners_of_every_kind(void **state)
+{
+    static void (*const changes[])(void) = {
+        udp_expected, abstract_expected, unix_path_expected};
+
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        changes[i]();
+        add_listening("127.0.0.1", 8443, 9);
+        judge(BOUND, 0);
+        assert_int_equal(find("listeners")->verdict, POSTURE_PASS);
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+}
+
 static void a_malformed_mode_never_weakens(void **state)
 {
     static const char *const values[] = {"0", "", "false", "1", "TRUE", " 1"};
@@ -2233,8 +2322,9 @@ static void the_real_process(void **state)
 RUN_TESTS("invariants", CASE(every_fixture), CASE(no_row_is_without_fixtures),
     CASE(every_row_of_the_phase_runs), CASE(the_catalogue_is_complete),
     CASE(modes), CASE(inheritable_stands_apart), CASE(listener_addresses),
-    CASE(a_malformed_mode_never_weakens), CASE(all_failures_or_the_first),
-    CASE(the_fix_is_the_platforms), CASE(fixes_are_shell_pasteable),
+    CASE(listeners_of_every_kind), CASE(a_malformed_mode_never_weakens),
+    CASE(all_failures_or_the_first), CASE(the_fix_is_the_platforms),
+    CASE(fixes_are_shell_pasteable),
     CASE(everything_about_a_directory_in_one_boot),
     CASE(a_container_gets_no_command_for_root), CASE(no_fix_does_harm),
     CASE(an_owner_that_is_not_mapped_is_named_as_such),
