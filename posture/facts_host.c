@@ -265,7 +265,6 @@ static struct fact_number machine_memory(void)
 static const char *const knobs[] = {
     "/proc/sys/kernel/core_pattern",
     "/proc/sysrq-trigger",
-    "/sys/fs/cgroup/release_agent",
     "/sys/kernel/uevent_helper",
 };
 
@@ -289,6 +288,18 @@ static void keep_allowed(struct fact_access *list, size_t *count,
         if (list[*count].allowed || list[*count].error != 0)
             (*count)++;
     }
+}
+
+/* The program that version 1 of cgroups starts on the host when a group is
+ * empty; only the root of a hierarchy has it. */
+static void try_release_agent(const struct hierarchy *v1, struct fact_host *ret)
+{
+    char path[FACTS_PATH_MAX];
+    const char *const one = path;
+
+    if (v1->found &&
+        text_format(path, sizeof(path), "%s/release_agent", v1->point))
+        keep_allowed(ret->knobs, &ret->knob_count, &one, 1, W_OK);
 }
 
 /* Disks are many only where the whole /dev of a machine is seen, and there
@@ -385,6 +396,7 @@ void facts_host(uint32_t euid, struct fact_host *ret)
     } else {
         look_at_mounts(ret, at);
         ret->memory_limit = memory_limit(at);
+        try_release_agent(&at->v1, ret);
     }
     ret->memory = machine_memory();
     keep_allowed(ret->knobs, &ret->knob_count, knobs, ARRAY_LEN(knobs), W_OK);

@@ -33,6 +33,7 @@ void judge_unknown(const struct judgement *j, int error, const char *observed)
 
 void judge_contradiction(const struct judgement *j, const char *observed)
 {
+    j->report->contradicted = true;
     report_add(j->report, j->row,
         &(struct report_draft){
             .verdict = POSTURE_FAIL,

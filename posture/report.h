@@ -20,6 +20,7 @@ struct posture_report {
     size_t cap;
     bool stopped; /* POSTURE_STOP_AT_FIRST, and it came */
     bool no_memory;
+    bool contradicted; /* two sources of a fact disagree */
     char notice[96];
     const struct policy_waiver *waivers; /* the policy's, while judging */
     size_t waiver_count;

@@ -1,4 +1,5 @@
 /* posture: the check as a command. */
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,5 +110,5 @@ int main(int argc, char *argv[])
     }
     if (status == EXIT_INTERNAL)
         (void)fputs("posture: internal error\n", stderr);
-    return status;
+    return status & UINT8_MAX;
 }

@@ -160,6 +160,7 @@ def test_completion():
     assert complete("explain", "runn") == ["running-as-root"]
     assert complete("check", "--allow-act") == ["--allow-activation"]
     assert complete("check", "--format", "j") == ["json", "junit"]
+    assert complete("run", "--seal", "no-") == ["no-new-privs", "no-core"]
     assert complete("suggest", "--for", "kube") == ["kubernetes"]
 
 

@@ -164,8 +164,9 @@ def test_a_proc_that_says_otherwise_is_refused(home, line, check):
     who = NO_CAPS if check != "no-way-back" else [*AS_NOBODY, "--inh-caps=-all"]
     prefix = ["unshare", "-m", "sh", "-c", f'{fake} && exec "$@"', "sh", *who]
     r, found = posture(home, "--production", prefix=prefix)
-    assert r.returncode == 3
-    assert found[check]["verdict"] == "fail" and "disagree" in found[check]["reason"]
+    assert r.returncode == 70 and "contradict each other" in r.stderr and "internal" not in r.stderr
+    assert found[check]["verdict"] == "fail" and found[check]["action"] == "refuse"
+    assert "disagree" in found[check]["reason"]
 
 
 def test_root_of_a_user_namespace_is_named_as_such(home):
