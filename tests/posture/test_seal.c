@@ -503,6 +503,13 @@ static int signal_the_parent(void)
     return syscall(SYS_tgkill, getppid(), getppid(), 0) < 0 ? errno : 0;
 }
 
+static int reap(void)
+{
+    int status = 0;
+
+    return waitpid(-1, &status, WNOHANG) < 0 ? errno : 0;
+}
+
 static int do_abort(void)
 {
     abort();
@@ -541,6 +548,7 @@ static void a_server_without_threads_does_its_work(void **state)
     assert_true(statistics >= 0);
     assert_int_equal(try_server(work_in_the_first_thread), 0);
     assert_int_equal(try_server(read_statistics), 0);
+    assert_int_equal(try_server(reap), ECHILD);
     (void)close(statistics);
 }
 
