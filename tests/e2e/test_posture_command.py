@@ -37,7 +37,15 @@ def test_explain(name):
     assert ("cannot be waived" in r.stdout) == (name in IDS[:7])
     [section] = re.findall(r"docs/runbook.md#(\w+)$", r.stdout, flags=re.M)
     runbook = (pathlib.Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
-    assert section in re.findall(r"^## (\w+)$", runbook.lower(), flags=re.M)
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## )", runbook, flags=re.M | re.S))
+    [text] = [text for title, text in sections.items() if title.lower() == section]
+    # The same words: why it matters, and how to fix it on each platform.  And whether it can be waived.
+    why = re.search(r"^why +(.*)$", r.stdout, flags=re.M)[1]
+    assert why[1:] in " ".join(text.split())
+    assert len(fixes := re.findall(r"^  (\w+ +.*)$", r.stdout.split("\nfix\n")[1], flags=re.M)) == 6
+    for fix in fixes:
+        assert f"\n    {fix}\n" in text, fix
+    assert ("cannot be waived" if name in IDS[:7] else "aive it") in text
 
 
 @pytest.mark.parametrize("args", [["check"], ["check", "--format=json"], ["list"], ["--help"]])
