@@ -4,6 +4,7 @@ import os
 import pathlib
 import pty
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -111,6 +112,18 @@ def test_usage_errors(args):
 def test_an_address_that_is_none_is_named():
     r = posture("check", "--expect-listener=foo")
     assert "IP:PORT" in r.stderr and "foo" in r.stderr and "memory" not in r.stderr
+
+
+BENCH = pathlib.Path(os.environ.get("RELEASE_DIR", "")) / "bench" / "bench_check"
+
+
+@pytest.mark.skipif(not BENCH.exists() or not shutil.which("strace"), reason="needs the release build and strace")
+def test_the_three_phases_of_a_boot_make_150_system_calls_at_most():
+    trace = subprocess.run(["strace", "-f", str(BENCH), "0"], capture_output=True, text=True, timeout=20).stderr
+    made = re.split(r"getppid\(\)", trace)[1].splitlines()[1:]
+    # Without what the measurement adds: two clocks, and the name of the tracer.
+    calls = [line for line in made if "(" in line and not line.startswith("clock_gettime") and "/comm" not in line]
+    assert 50 < len(calls) - 2 * any("/comm" in line for line in made) <= 150, trace
 
 
 def test_help_and_version():
