@@ -113,9 +113,31 @@ static bool judge_variable(
             return judge_allowed(j, i);
     }
     text_addf(&observed, "%s=%s", variable->name, variable->value);
-    judge_fail(j, variable->name, observed.ptr,
-        "this variable makes libraries load code or write secrets");
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_FAIL,
+            .object = variable->name,
+            .observed = observed.ptr,
+            .expected = j->row->rule,
+            .reason =
+                "this variable makes libraries load code or write secrets",
+            .slot = "NAME",
+            .value = variable->name,
+        });
     return false;
+}
+
+static void fail_preload_file(const struct judgement *j)
+{
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_FAIL,
+            .object = "/etc/ld.so.preload",
+            .observed = "/etc/ld.so.preload is not empty",
+            .expected = j->row->rule,
+            .reason = "every program here loads the libraries that it names",
+            .fix = "remove /etc/ld.so.preload from the image or the machine",
+        });
 }
 
 void judge_loader_environment(const struct judgement *j)
@@ -129,8 +151,7 @@ void judge_loader_environment(const struct judgement *j)
         judge_unknown(j, p->preload_file.error, "/etc/ld.so.preload");
         fine = false;
     } else if (p->preload_file.value != 0) {
-        judge_fail(j, "/etc/ld.so.preload", "/etc/ld.so.preload is not empty",
-            "every program here loads the libraries that it names");
+        fail_preload_file(j);
         fine = false;
     }
     if (fine) {

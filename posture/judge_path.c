@@ -76,6 +76,9 @@ void judge_path_fault(const struct judgement *j, const struct path_fault *fault)
             .expected = fault->expected,
             .reason = fault->reason,
             .fix = fix.len == 0 || fix.cut ? NULL : fix.ptr,
+            /* In a command of its own the path stands already. */
+            .slot = fix.len == 0 || fix.cut ? "FILE" : NULL,
+            .value = fault->path,
         });
 }
 

@@ -48,6 +48,25 @@ void judge_traced(const struct judgement *j)
         "a tracer reads the keys in memory and changes what the process does");
 }
 
+static void fail_limit(const struct judgement *j, const char *observed)
+{
+    char needed[32];
+
+    (void)text_format(
+        needed, sizeof(needed), "%" PRIu64, j->policy->descriptors);
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_FAIL,
+            .object = "RLIMIT_NOFILE",
+            .observed = observed,
+            .expected = j->row->rule,
+            .reason =
+                "connections would be refused long before the declared number",
+            .slot = "NEEDED",
+            .value = needed,
+        });
+}
+
 void judge_descriptor_limit(const struct judgement *j)
 {
     const struct fact_number *limit = &j->facts->process.descriptors;
@@ -73,8 +92,7 @@ void judge_descriptor_limit(const struct judgement *j)
     if (limit->value >= need) {
         judge_pass(j, observed.ptr);
     } else {
-        judge_fail(j, "RLIMIT_NOFILE", observed.ptr,
-            "connections would be refused long before the declared number");
+        fail_limit(j, observed.ptr);
     }
 }
 

@@ -216,9 +216,12 @@ static const struct {
         "whoever speaks to a container runtime is root on its host", false},
 };
 
+/* object: fd=N, or "" of several. */
 static void add_descriptor(const struct judgement *j, const char *object,
     const char *observed, const char *reason, bool harmless)
 {
+    const char *equals = strchr(object, '=');
+
     report_add(j->report, j->row,
         &(struct report_draft){
             .verdict = POSTURE_FAIL,
@@ -227,6 +230,8 @@ static void add_descriptor(const struct judgement *j, const char *object,
             .observed = observed,
             .expected = j->row->rule,
             .reason = reason,
+            .slot = "N",
+            .value = equals == NULL ? NULL : equals + 1,
         });
 }
 

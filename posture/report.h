@@ -36,7 +36,9 @@ struct report_draft {
     const char *observed;
     const char *expected;
     const char *reason;
-    const char *fix; /* NULL: the row's, for the platform */
+    const char *fix;   /* NULL: the row's, for the platform; in it ... */
+    const char *slot;  /* ... this word stands for ... */
+    const char *value; /* ... that one; both may be NULL */
 };
 
 NONNULL void report_add(struct posture_report *report,

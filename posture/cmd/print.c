@@ -65,6 +65,8 @@ static void print_finding(
         return;
     }
     (void)fprintf(out, "%s\n", f->sentinel);
+    if (f->verdict != POSTURE_FAIL)
+        print_line("verdict", posture_verdict_name(f->verdict), out);
     print_line("object", f->object, out);
     print_line("reason", f->reason, out);
     print_line("observed", f->observed, out);

@@ -2077,6 +2077,40 @@ static void the_fix_is_the_platforms(void **state)
     }
 }
 
+/* The name, number or path of the finding, not a word in its place. */
+static void the_fix_names_what_it_is_of(void **state)
+{
+    static const struct {
+        const char *id;
+        void (*change)(void);
+        enum posture_platform platform;
+        const char *fix; /* part of it */
+    } cases[] = {
+        {"loader-environment", preload, POSTURE_PLATFORM_SYSTEMD,
+            "UnsetEnvironment=LD_PRELOAD"},
+        {"loader-environment", preload, POSTURE_PLATFORM_FLY,
+            "fly secrets unset LD_PRELOAD, and"},
+        {"loader-environment", preload_file_there, POSTURE_PLATFORM_BARE,
+            "remove /etc/ld.so.preload"},
+        {"descriptor-limit", needs_2000, POSTURE_PLATFORM_DOCKER,
+            "--ulimit nofile=2000:2000"},
+        {"inherited-descriptors", fd_pipe, POSTURE_PLATFORM_BARE,
+            "COMMAND </dev/null 5<&-"},
+        {"key-files", key_roots_for_all, POSTURE_PLATFORM_DOCKER,
+            "docker run -v /k/key:/run/secrets/KEY:ro"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        facts->platform = cases[i].platform;
+        cases[i].change();
+        judge(POSTURE_PHASE_BOOT, 0);
+        if (strstr(find(cases[i].id)->fix, cases[i].fix) == NULL)
+            fail_msg("%s: %s", cases[i].id, find(cases[i].id)->fix);
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+}
+
 static void fixes_are_shell_pasteable(void **state)
 {
     (void)state;
@@ -2324,7 +2358,7 @@ RUN_TESTS("invariants", CASE(every_fixture), CASE(no_row_is_without_fixtures),
     CASE(modes), CASE(inheritable_stands_apart), CASE(listener_addresses),
     CASE(listeners_of_every_kind), CASE(a_malformed_mode_never_weakens),
     CASE(all_failures_or_the_first), CASE(the_fix_is_the_platforms),
-    CASE(fixes_are_shell_pasteable),
+    CASE(fixes_are_shell_pasteable), CASE(the_fix_names_what_it_is_of),
     CASE(everything_about_a_directory_in_one_boot),
     CASE(a_container_gets_no_command_for_root), CASE(no_fix_does_harm),
     CASE(an_owner_that_is_not_mapped_is_named_as_such),
