@@ -5,15 +5,31 @@
 #include "posture/cgroup.h"
 #include "posture/file_capability.h"
 #include "posture/group_file.h"
+#include "posture/loader_variable.h"
 #include "posture/mountinfo.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
+
+/* Each file of a value is a part of what was left of it. */
+static void check_loader_files(struct span rest)
+{
+    for (;;) {
+        struct span before = rest;
+        struct span file = loader_variable_file("LD_PRELOAD", &rest);
+
+        if (file.len == 0)
+            break;
+        FUZZ_CHECK(rest.len < before.len && file.len <= before.len);
+    }
+    FUZZ_CHECK(rest.len == 0);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct proc_status status;
     struct mountinfo mount;
     struct span found = {.len = 0};
+    struct file_capability file;
     uint64_t number = 0;
     char path[64];
     struct uid_map map;
@@ -32,7 +48,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cgroup_path(span_of(data, size), NULL, &found))
         FUZZ_CHECK(found.len > 0 && found.ptr[0] == '/');
     (void)cgroup_limit(span_of(data, size), &number);
-    (void)file_capability_parse(span_of(data, size), &number);
+    if (file_capability_parse(span_of(data, size), &file))
+        FUZZ_CHECK((file.needed & ~file.set) == 0);
+    check_loader_files(span_of(data, size));
     FUZZ_CHECK(map.root != UID_MAP_MAPPED || map.outside != 0);
     return 0;
 }

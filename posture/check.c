@@ -5,9 +5,8 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "posture/civil_date.h"
 #include "posture/invariants.h"
-
-enum { SECONDS_A_DAY = 86400 };
 
 /* A malformed signal can never weaken the check: it counts as production. */
 static enum posture_mode find_mode(
@@ -21,9 +20,10 @@ void check_judge(const struct posture_policy *policy,
 {
     report->mode = find_mode(policy, facts);
     report->platform = facts->platform;
+    report->catalogue = policy->catalogue;
     report->waivers = policy->waivers;
     report->waiver_count = policy->waiver_count;
-    report->today = (uint32_t)(facts->now / SECONDS_A_DAY);
+    report->today = (uint32_t)(facts->now / CIVIL_DATE_SECONDS);
     if (!facts->linux_facts) {
         (void)text_format(report->notice, sizeof(report->notice),
             "running on %s, skipping linux-only checks", facts->system);

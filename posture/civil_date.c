@@ -1,6 +1,9 @@
 #include "posture/civil_date.h"
 
+#include <inttypes.h>
+
 #include "base/num.h"
+#include "base/text.h"
 
 static bool is_leap(uint64_t year)
 {
@@ -41,4 +44,18 @@ bool civil_date_parse(struct span in, uint32_t *ret_days)
         days += days_of_month(year, m);
     *ret_days = (uint32_t)(days + day - 1);
     return true;
+}
+
+void civil_date_format(uint32_t days, char ret[CIVIL_DATE_TEXT])
+{
+    uint64_t year = 1970;
+    uint64_t month = 1;
+    uint64_t left = days;
+
+    for (; left >= (is_leap(year) ? 366U : 365U); year++)
+        left -= is_leap(year) ? 366 : 365;
+    for (; left >= days_of_month(year, month); month++)
+        left -= days_of_month(year, month);
+    (void)text_format(ret, CIVIL_DATE_TEXT,
+        "%04" PRIu64 "-%02" PRIu64 "-%02" PRIu64, year, month, left + 1);
 }

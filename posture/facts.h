@@ -53,6 +53,8 @@ struct fact_user_namespace {
     bool known;
     bool root_is_mapped; /* uid 0 here is another user outside */
     uint32_t root_outside;
+    bool some_unmapped;    /* it does not map every owner of a file */
+    uint32_t unmapped_uid; /* which stands for those */
 };
 
 /* One step of the way to a directory; a link stands before what it leads to. */
@@ -87,8 +89,6 @@ struct fact_directory {
     enum fact_obstacle obstacle;
     char at[FACTS_PATH_MAX]; /* where, when error is set */
     bool missing;            /* the components end at the last that exists */
-    bool some_unmapped;      /* this user namespace does not map every owner */
-    uint32_t unmapped_uid;   /* which stands for those */
     struct fact_component components[FACTS_COMPONENTS_MAX];
     size_t component_count;
     struct fact_file files[FACTS_FILES_MAX]; /* those that are not ours alone */
@@ -106,7 +106,7 @@ struct fact_socket {
     int family;
     int type;
     int protocol;
-    int v6_only;    /* of a TCP socket: IPv4 does not reach it */
+    int v6_only;    /* of IPv6: IPv4 does not reach it */
     bool activated; /* handed over by sd_listen_fds(3) to this very process */
 };
 
@@ -143,20 +143,30 @@ enum {
     FACTS_NAMESPACE_IPC,
     FACTS_NAMESPACE_UTS,
     FACTS_NAMESPACES,
-    FACTS_LOADER_MAX = 24,
+    FACTS_LOADER_MAX = 32,
     FACTS_GROUP_FILE_MAX = 65536, /* bytes of /etc/group that are read */
+};
+
+/* Where the kernel writes cores, core(5). */
+enum fact_core_sink {
+    FACT_CORE_FILE,
+    FACT_CORE_PROGRAM, /* whatever RLIMIT_CORE says, unless it is 1 */
+    FACT_CORE_SOCKET,  /* whatever RLIMIT_CORE says */
 };
 
 /* This process and its limits. */
 struct fact_process {
     struct fact_number no_new_privs;
-    struct fact_number bounding; /* bits of linux/capability.h */
+    bool no_new_privs_contradicted; /* /proc/thread-self/status differs */
+    struct fact_number bounding;    /* bits of linux/capability.h */
+    bool bounding_contradicted;     /* the same */
     struct fact_number dumpable;
-    struct fact_number core_limit;    /* hard; UINT64_MAX: none */
-    struct fact_number core_is_piped; /* to a program or a socket */
-    struct fact_number descriptors;   /* hard; UINT64_MAX: none */
-    struct fact_number tracer;        /* process id; 0: none */
-    char tracer_name[32];             /* "" if it cannot be seen */
+    struct fact_number core_limit;  /* hard; UINT64_MAX: none */
+    struct fact_number core_soft;   /* the limit in force; the same */
+    struct fact_number core_sink;   /* enum fact_core_sink */
+    struct fact_number descriptors; /* hard; UINT64_MAX: none */
+    struct fact_number tracer;      /* process id; 0: none */
+    char tracer_name[32];           /* "" if it cannot be seen */
     struct fact_number personality;
     struct fact_number randomize_va_space;
     struct fact_number entropy; /* known: getrandom(2) answers at once */
@@ -182,6 +192,7 @@ struct fact_program {
     struct fact_number writable;           /* by us: 1, or 0 */
     struct fact_number directory_writable; /* the same */
     struct fact_number capabilities;       /* of the file, as bits */
+    uint64_t needed; /* of those, what exec must give or fail with EPERM */
 };
 
 enum fact_descriptor_kind {
@@ -256,6 +267,9 @@ struct posture_facts {
     struct fact_descriptors descriptors;
     struct fact_host host;
     struct fact_directory *key_files; /* as many as the policy names */
+    /* The files of its allowed loader variables, in its order; looked at if
+     * the variable has that value. */
+    struct fact_directory *allowed_files;
     gid_t *groups; /* the effective one first; an allocation, or NULL */
     size_t group_count;
 };
@@ -285,10 +299,14 @@ void facts_sockets(
 struct proc_status;
 NONNULL void facts_process(const struct posture_policy *policy, gid_t egid,
     const struct proc_status *status, struct fact_process *ret);
-/* Of it, what the phase sealed judges. */
-NONNULL void facts_sealed_process(
-    const struct proc_status *status, struct fact_process *ret);
+/* Of it, what the phase sealed judges; the phase boot reads it too. */
+NONNULL void facts_sealed_process(const struct posture_policy *policy,
+    enum posture_phase phase, const struct proc_status *status,
+    struct fact_process *ret);
 
+/* After facts_process(). */
+NONNULL void facts_loader(
+    const struct posture_policy *policy, struct posture_facts *ret);
 NONNULL void facts_program(
     const struct posture_policy *policy, struct posture_facts *ret);
 /* One descriptor that /proc lists in the open directory under that name. */

@@ -2,6 +2,7 @@
  * What this process was handed beside its sockets.  A descriptor that closes
  * on exec was opened here: exec would have closed an inherited one.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -74,11 +75,19 @@ void facts_descriptor(
     int dir, const char *name, int fd, struct fact_descriptors *ret)
 {
     struct stat st;
-    int flags = fd < STDIO ? -1 : fcntl(fd, F_GETFD);
+    int flags = 0;
     struct fact_descriptor *to = NULL;
 
-    if (flags < 0 || (flags & FD_CLOEXEC) != 0 || fstat(fd, &st) < 0)
+    if (fd < STDIO)
         return;
+    flags = fcntl(fd, F_GETFD);
+    if (flags >= 0 && (flags & FD_CLOEXEC) != 0)
+        return;
+    if (flags < 0 || fstat(fd, &st) < 0) {
+        if (errno != EBADF) /* else it is gone */
+            ret->error = errno;
+        return;
+    }
     if (ret->count == FACTS_DESCRIPTORS_MAX) {
         ret->left_out++;
         return;

@@ -260,7 +260,6 @@ static bool walk(struct walk *w, const char *path)
     char name[NAME_MAX + 1];
     bool going = set_rest(w, path) && go_to_root(w);
 
-    w->ret->some_unmapped = facts_unmapped_uid(&w->ret->unmapped_uid);
     while (going && !is_last(w))
         going = take_name(w, name) && enter_name(w, name);
     if (w->ret->missing)

@@ -6,6 +6,18 @@
 #include <unistd.h>
 
 #include "base/attr.h"
+#include "posture/loader_variable.h"
+
+static size_t allowed_file_count(const struct posture_policy *policy)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < policy->allowed_count; i++) {
+        count += loader_variable_files(
+            policy->allowed[i].name, policy->allowed[i].value);
+    }
+    return count;
+}
 
 int facts_new(const struct posture_policy *policy, struct posture_facts **ret)
 {
@@ -17,7 +29,10 @@ int facts_new(const struct posture_policy *policy, struct posture_facts **ret)
         calloc(policy->variable_count + 1, sizeof(*facts->variables));
     facts->key_files =
         calloc(policy->key_file_count + 1, sizeof(*facts->key_files));
-    if (facts->variables == NULL || facts->key_files == NULL) {
+    facts->allowed_files =
+        calloc(allowed_file_count(policy) + 1, sizeof(*facts->allowed_files));
+    if (facts->variables == NULL || facts->key_files == NULL ||
+        facts->allowed_files == NULL) {
         facts_free(facts);
         return -ENOMEM;
     }
@@ -30,6 +45,7 @@ void facts_free(struct posture_facts *facts)
     if (facts == NULL)
         return;
     free(facts->groups);
+    free(facts->allowed_files);
     free(facts->key_files);
     free(facts->variables);
     free(facts);
@@ -104,8 +120,6 @@ void facts_environment(
             ret->scale_out = scale_out[i];
     }
     ret->platform = find_platform();
-    ret->euid = geteuid();
-    ret->egid = getegid();
     if (policy->key_file_count > 0)
         collect_groups(ret);
 }

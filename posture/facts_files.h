@@ -29,10 +29,6 @@ struct facts_mount {
 NONNULL struct facts_mount facts_mount_of(
     int fd, const char *path, const struct stat *st);
 
-/* The user id that stands for every owner that this user namespace does not
- * map; false: it maps them all. */
-NONNULL bool facts_unmapped_uid(uint32_t *ret);
-
 /* Whether somebody else holds a lock on the file.  0 or an errno. */
 NONNULL int facts_lock_is_held(int fd, bool *ret);
 

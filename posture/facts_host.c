@@ -1,4 +1,5 @@
 /* What the machine or the container shows to this process. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -264,18 +265,7 @@ static struct fact_number machine_memory(void)
 static const char *const knobs[] = {
     "/proc/sys/kernel/core_pattern",
     "/proc/sysrq-trigger",
-    "/sys/fs/cgroup/release_agent",
     "/sys/kernel/uevent_helper",
-};
-
-static const char *const devices[] = {
-    "/dev/mem",
-    "/dev/sda",
-    "/dev/vda",
-    "/dev/xvda",
-    "/dev/nvme0n1",
-    "/dev/dm-0",
-    "/dev/mmcblk0",
 };
 
 static const char *const system_directories[] = {"/", "/usr", "/etc", "/lib"};
@@ -300,6 +290,91 @@ static void keep_allowed(struct fact_access *list, size_t *count,
     }
 }
 
+/* The program that version 1 of cgroups starts on the host when a group is
+ * empty; only the root of a hierarchy has it. */
+static void try_release_agent(const struct hierarchy *v1, struct fact_host *ret)
+{
+    char path[FACTS_PATH_MAX];
+    const char *const one = path;
+
+    if (v1->found &&
+        text_format(path, sizeof(path), "%s/release_agent", v1->point))
+        keep_allowed(ret->knobs, &ret->knob_count, &one, 1, W_OK);
+}
+
+/* Disks are many only where the whole /dev of a machine is seen, and there
+ * one is as open as the other. */
+enum { DISKS_MAX = 16 };
+
+/* Not the machine's memory: a file, a piece of RAM, what is not there. */
+static bool is_disk(const char *name)
+{
+    static const char *const others[] = {"loop", "ram", "zram", "nbd", "sr"};
+
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (strncmp(name, others[i], strlen(others[i])) == 0)
+            return false;
+    }
+    return true;
+}
+
+static bool is_block_device(DIR *dir, const struct dirent *entry)
+{
+    struct stat st;
+
+    if (entry->d_type != DT_UNKNOWN)
+        return entry->d_type == DT_BLK;
+    return fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISBLK(st.st_mode);
+}
+
+static void try_disk(const char *name, struct fact_host *ret)
+{
+    char path[300];
+    const char *const one = path;
+
+    (void)text_format(path, sizeof(path), "/dev/%s", name);
+    keep_allowed(ret->devices, &ret->device_count, &one, 1, R_OK);
+}
+
+/* 0 or an errno; of the whole list: readdir(3) may have ended early. */
+static int try_disks(struct fact_host *ret)
+{
+    DIR *dir = opendir("/dev");
+    const struct dirent *entry = NULL;
+    int left = DISKS_MAX;
+    int error = 0;
+
+    if (dir == NULL)
+        return errno == ENOENT ? 0 : errno;
+    while (left > 0) {
+        errno = 0;            /* the end and a failure look the same else */
+        entry = readdir(dir); /* NOLINT: the stream is ours */
+        if (entry == NULL)
+            break;
+        if (!is_block_device(dir, entry) || !is_disk(entry->d_name))
+            continue;
+        try_disk(entry->d_name, ret);
+        left--;
+    }
+    error = errno;
+    (void)closedir(dir);
+    return left > 0 ? error : 0;
+}
+
+static void try_devices(struct fact_host *ret)
+{
+    static const char *const memory = "/dev/mem";
+    int error = 0;
+
+    keep_allowed(ret->devices, &ret->device_count, &memory, 1, R_OK);
+    error = try_disks(ret);
+    if (error != 0 && ret->device_count < FACTS_ACCESS_MAX) {
+        ret->devices[ret->device_count++] =
+            (struct fact_access){.path = "/dev", .error = error};
+    }
+}
+
 /* Its permissions are not all: the kernel may ask for CAP_SYSLOG. */
 static void try_kernel_log(struct fact_host *ret)
 {
@@ -321,11 +396,11 @@ void facts_host(uint32_t euid, struct fact_host *ret)
     } else {
         look_at_mounts(ret, at);
         ret->memory_limit = memory_limit(at);
+        try_release_agent(&at->v1, ret);
     }
     ret->memory = machine_memory();
     keep_allowed(ret->knobs, &ret->knob_count, knobs, ARRAY_LEN(knobs), W_OK);
-    keep_allowed(
-        ret->devices, &ret->device_count, devices, ARRAY_LEN(devices), R_OK);
+    try_devices(ret);
     try_kernel_log(ret);
     keep_allowed(ret->system, &ret->system_count, system_directories,
         ARRAY_LEN(system_directories), W_OK);

@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/num.h"
 #include "base/own.h"
 #include "base/text.h"
 #include "posture/proc_status.h"
@@ -193,7 +195,7 @@ static void collect_capabilities(
             differs(status, PROC_STATUS_CAP_AMBIENT, ret->ambient));
 }
 
-static ssize_t collect_status(
+static void collect_status(
     struct posture_facts *ret, struct proc_status *status)
 {
     FREES char *text = NULL;
@@ -201,8 +203,23 @@ static ssize_t collect_status(
 
     if (len >= 0)
         proc_status_parse(span_of(text, (size_t)len), status);
-    ret->status_error = len < 0 ? (int)-len : 0;
-    return len;
+    status->error = len < 0 ? (int)-len : 0;
+    ret->status_error = status->error;
+}
+
+/* The user id that stands for owners outside; false: it cannot be told. */
+static bool overflow_uid(uint32_t *ret)
+{
+    char buf[32];
+    uint64_t uid = 65534; /* the kernel's default */
+    ssize_t len =
+        facts_read_head("/proc/sys/kernel/overflowuid", buf, sizeof(buf));
+
+    if (len > 0 &&
+        !num_parse_u64(span_of(buf, strcspn(buf, "\n")), UINT32_MAX, &uid))
+        return false;
+    *ret = (uint32_t)uid;
+    return true;
 }
 
 static void collect_user_namespace(struct fact_user_namespace *ret)
@@ -217,7 +234,11 @@ static void collect_user_namespace(struct fact_user_namespace *ret)
         .known = map.root != UID_MAP_UNKNOWN,
         .root_is_mapped = map.root == UID_MAP_MAPPED,
         .root_outside = map.outside,
+        .some_unmapped =
+            len > 0 && (map.root != UID_MAP_REAL || map.count != UINT32_MAX),
     };
+    if (ret->some_unmapped)
+        ret->some_unmapped = overflow_uid(&ret->unmapped_uid);
 }
 
 static void collect_at_boot(
@@ -225,10 +246,13 @@ static void collect_at_boot(
 {
     struct proc_status status = {.uid_known = false};
 
-    IGNORE(collect_status(ret, &status) < 0, "status_error says it");
+    ret->euid = geteuid();
+    ret->egid = getegid();
+    collect_status(ret, &status);
     collect_ids(&status, &ret->ids);
     collect_capabilities(&status, &ret->capabilities);
     facts_process(policy, ret->egid, &status, &ret->process);
+    facts_loader(policy, ret);
     collect_user_namespace(&ret->user_namespace);
     facts_sockets(&ret->sockets, &ret->descriptors);
     facts_program(policy, ret);
@@ -241,12 +265,13 @@ static void collect_at_boot(
         facts_lock(policy->lock_path, &ret->lock);
 }
 
-static void collect_when_sealed(struct posture_facts *ret)
+static void collect_when_sealed(
+    const struct posture_policy *policy, struct posture_facts *ret)
 {
     struct proc_status status = {.uid_known = false};
 
-    IGNORE(collect_status(ret, &status) < 0, "status_error says it");
-    facts_sealed_process(&status, &ret->process);
+    collect_status(ret, &status);
+    facts_sealed_process(policy, POSTURE_PHASE_SEALED, &status, &ret->process);
 }
 
 void facts_collect(const struct posture_policy *policy,
@@ -262,7 +287,7 @@ void facts_collect(const struct posture_policy *policy,
         facts_sockets(&ret->sockets, NULL);
         break;
     case POSTURE_PHASE_SEALED:
-        collect_when_sealed(ret);
+        collect_when_sealed(policy, ret);
         break;
     }
 }

@@ -10,11 +10,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "base/num.h"
 #include "base/own.h"
 #include "base/text.h"
 #include "posture/mountinfo.h"
-#include "posture/uid_map.h"
 
 int facts_look(int dir, const char *name, struct stat *ret, int *ret_fd)
 {
@@ -74,9 +72,28 @@ static const struct {
 
 enum { FUSE_MAGIC = 0x65735546 };
 
-/* What an NFSv4 access list allows need not show in the mode. */
-static const char *access_list(const char *path)
+/* File systems that have no such list. */
+static bool has_no_access_list(unsigned long magic)
 {
+    static const unsigned long without[] = {
+        0xef53UL,     /* ext2, ext3, ext4 */
+        0x58465342UL, /* xfs */
+        0x9123683eUL, /* btrfs */
+        0x01021994UL, /* tmpfs */
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(without); i++) {
+        if (without[i] == magic)
+            return true;
+    }
+    return false;
+}
+
+/* What an NFSv4 access list allows need not show in the mode. */
+static const char *access_list(unsigned long magic, const char *path)
+{
+    if (has_no_access_list(magic))
+        return NULL;
     if (lgetxattr(path, "system.nfs4_acl", NULL, 0) >= 0)
         return "an NFSv4 access list";
     if (errno == ENODATA || errno == ENOTSUP || errno == ENOSYS)
@@ -92,7 +109,7 @@ static const char *made_up_by(unsigned long magic, const char *path, dev_t dev)
     }
     if (magic == FUSE_MAGIC && !fuse_modes_count(dev))
         return "FUSE or virtiofs without default_permissions";
-    return access_list(path);
+    return access_list(magic, path);
 }
 
 struct facts_mount facts_mount_of(
@@ -109,36 +126,6 @@ struct facts_mount facts_mount_of(
         .made_up = made_up_by(
             (unsigned long)fs.f_type & 0xffffffffUL, path, st->st_dev),
     };
-}
-
-/* A small file of /proc; the bytes of it that one read gives. */
-static struct span read_small(const char *path, char *buf, size_t cap)
-{
-    CLOSES int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, buf, cap);
-
-    return span_of(len < 0 ? NULL : buf, len < 0 ? 0 : (size_t)len);
-}
-
-bool facts_unmapped_uid(uint32_t *ret)
-{
-    char buf[128];
-    struct span text = read_small("/proc/self/uid_map", buf, sizeof(buf));
-    struct uid_map map;
-    uint64_t uid = 65534; /* the kernel's default */
-
-    if (text.ptr == NULL)
-        return false;
-    uid_map_parse(text, &map);
-    if (map.root == UID_MAP_REAL && map.count == UINT32_MAX)
-        return false;
-    text = read_small("/proc/sys/kernel/overflowuid", buf, sizeof(buf));
-    if (text.len > 0)
-        text.len--; /* the newline */
-    if (text.len > 0 && !num_parse_u64(text, UINT32_MAX, &uid))
-        return false;
-    *ret = (uint32_t)uid;
-    return true;
 }
 
 int facts_lock_is_held(int fd, bool *ret)

@@ -55,13 +55,6 @@ struct facts_mount facts_mount_of(
     };
 }
 
-/* User namespaces are Linux's. */
-bool facts_unmapped_uid(uint32_t *ret)
-{
-    (void)ret;
-    return false;
-}
-
 int facts_lock_is_held(int fd, bool *ret)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -92,6 +85,8 @@ void facts_collect(const struct posture_policy *policy,
     };
     if (phase != POSTURE_PHASE_BOOT)
         return;
+    ret->euid = geteuid();
+    ret->egid = getegid();
     if (policy->cert_cache != NULL)
         facts_directory(policy->cert_cache, &ret->cert_cache);
     for (size_t i = 0; i < policy->key_file_count; i++)

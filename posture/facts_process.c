@@ -34,14 +34,38 @@ static struct fact_number read_number(const char *path)
     return facts_number(known, value, EINVAL);
 }
 
+/* Why the status does not have a field: it was not read, or this kernel's has
+ * none. */
+static int why_absent(const struct proc_status *status)
+{
+    return status->error != 0 ? status->error : ENOENT;
+}
+
 /* ---- no-way-back ---- */
 
-static struct fact_number bounding_set(const struct proc_status *status)
+static struct fact_number asked_by_prctl(int option)
+{
+    int value = prctl(option, 0, 0, 0, 0);
+
+    return facts_number(value >= 0, (uint64_t)value, errno);
+}
+
+static void find_no_new_privs(
+    const struct proc_status *status, struct fact_process *ret)
+{
+    ret->no_new_privs = asked_by_prctl(PR_GET_NO_NEW_PRIVS);
+    if (!status->no_new_privs_known)
+        return; /* gVisor's does not have it */
+    if (!ret->no_new_privs.known)
+        ret->no_new_privs = facts_number(true, status->no_new_privs, 0);
+    ret->no_new_privs_contradicted =
+        ret->no_new_privs.value != status->no_new_privs;
+}
+
+static struct fact_number asked_for_bounding(void)
 {
     uint64_t set = 0;
 
-    if (status->cap_known[PROC_STATUS_CAP_BOUNDING])
-        return facts_number(true, status->cap[PROC_STATUS_CAP_BOUNDING], 0);
     for (unsigned long bit = 0; bit < 64; bit++) {
         int held = prctl(PR_CAPBSET_READ, bit, 0, 0, 0);
 
@@ -54,11 +78,35 @@ static struct fact_number bounding_set(const struct proc_status *status)
     return facts_number(true, set, 0);
 }
 
-static struct fact_number asked_by_prctl(int option)
+/* A call for each bit: made where the answer of the status decides the row,
+ * and lets it pass. */
+static bool bounding_decides(const struct posture_policy *policy,
+    enum posture_phase phase, const struct fact_process *p)
 {
-    int value = prctl(option, 0, 0, 0, 0);
+    bool left_to_seal = phase == POSTURE_PHASE_BOOT &&
+                        (policy->seal & POSTURE_SEALS_NO_NEW_PRIVS) != 0;
 
-    return facts_number(value >= 0, (uint64_t)value, errno);
+    return !left_to_seal && p->no_new_privs.value != 1 &&
+           (p->bounding.value & ~policy->capabilities) == 0;
+}
+
+static void find_bounding(const struct posture_policy *policy,
+    enum posture_phase phase, const struct proc_status *status,
+    struct fact_process *ret)
+{
+    struct fact_number asked;
+
+    if (!status->cap_known[PROC_STATUS_CAP_BOUNDING]) {
+        ret->bounding = asked_for_bounding();
+        return;
+    }
+    ret->bounding =
+        facts_number(true, status->cap[PROC_STATUS_CAP_BOUNDING], 0);
+    if (!bounding_decides(policy, phase, ret))
+        return;
+    asked = asked_for_bounding();
+    ret->bounding_contradicted =
+        asked.known && asked.value != ret->bounding.value;
 }
 
 /* ---- traced ---- */
@@ -68,8 +116,8 @@ static void find_tracer(
 {
     char path[64];
 
-    ret->tracer =
-        facts_number(status->tracer_known, status->tracer_pid, ENOENT);
+    ret->tracer = facts_number(
+        status->tracer_known, status->tracer_pid, why_absent(status));
     if (!status->tracer_known || status->tracer_pid == 0)
         return;
     (void)text_format(path, sizeof(path), "/proc/%llu/comm",
@@ -82,27 +130,40 @@ static void find_tracer(
 
 /* ---- core-dumps, descriptor-limit ---- */
 
+static uint64_t limit_value(rlim_t limit)
+{
+    return limit == RLIM_INFINITY ? UINT64_MAX : limit;
+}
+
 static struct fact_number hard_limit(__rlimit_resource_t resource)
 {
     struct rlimit limit;
 
     if (getrlimit(resource, &limit) < 0)
         return facts_number(false, 0, errno);
-    return facts_number(
-        true, limit.rlim_max == RLIM_INFINITY ? UINT64_MAX : limit.rlim_max, 0);
+    return facts_number(true, limit_value(limit.rlim_max), 0);
 }
 
-/* core(5): a pattern that begins with | is a program, with @ a socket; both
- * are fed whatever RLIMIT_CORE says. */
-static struct fact_number core_is_piped(void)
+static void find_core_limits(struct fact_process *ret)
+{
+    struct rlimit limit = {0, 0};
+    bool known = getrlimit(RLIMIT_CORE, &limit) == 0;
+    int error = known ? 0 : errno;
+
+    ret->core_limit = facts_number(known, limit_value(limit.rlim_max), error);
+    ret->core_soft = facts_number(known, limit_value(limit.rlim_cur), error);
+}
+
+static struct fact_number core_sink(void)
 {
     char pattern[128] = "";
     ssize_t len = facts_read_head(
         "/proc/sys/kernel/core_pattern", pattern, sizeof(pattern));
+    enum fact_core_sink sink = pattern[0] == '|'   ? FACT_CORE_PROGRAM
+                               : pattern[0] == '@' ? FACT_CORE_SOCKET
+                                                   : FACT_CORE_FILE;
 
-    if (len < 0)
-        return facts_number(false, 0, (int)-len);
-    return facts_number(true, pattern[0] == '|' || pattern[0] == '@', 0);
+    return facts_number(len >= 0, (uint64_t)sink, len < 0 ? (int)-len : 0);
 }
 
 /* ---- privileged-group ---- */
@@ -170,43 +231,7 @@ static void find_label(struct fact_process *ret)
     ret->label[0] = '\0';
 }
 
-/* ---- loader-environment ---- */
-
-/* ld.so(8), OpenSSL's and glibc's manuals: what makes a library load code,
- * write secrets or change its behaviour before main. */
-static const char *const loader_variables[] = {"LD_PRELOAD", "LD_AUDIT",
-    "LD_LIBRARY_PATH", "LD_DEBUG", "LD_DEBUG_OUTPUT", "LD_PROFILE",
-    "LD_PROFILE_OUTPUT", "LD_ORIGIN_PATH", "LD_BIND_NOT", "LD_DYNAMIC_WEAK",
-    "LD_SHOW_AUXV", "LD_TRACE_LOADED_OBJECTS", "GLIBC_TUNABLES", "GCONV_PATH",
-    "LOCPATH", "NLSPATH", "RES_OPTIONS", "HOSTALIASES", "MALLOC_TRACE",
-    "OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES",
-    "OPENSSL_ENGINES", "SSLKEYLOGFILE"};
-
-static void find_loader_variables(struct fact_process *ret)
-{
-    for (size_t i = 0; i < ARRAY_LEN(loader_variables); i++) {
-        /* Nothing else runs that would change the environment. */
-        const char *value = getenv(loader_variables[i]); /* NOLINT */
-
-        if (value == NULL)
-            continue;
-        ret->loader[ret->loader_count++] =
-            (struct fact_variable){.name = loader_variables[i], .value = value};
-    }
-}
-
-static struct fact_number preload_file(void)
-{
-    char buf[2];
-    ssize_t len = facts_read_head("/etc/ld.so.preload", buf, sizeof(buf));
-
-    if (len == -ENOENT)
-        return facts_number(true, 0, 0);
-    return facts_number(len >= 0, len > 0, (int)-len);
-}
-
-_Static_assert(
-    ARRAY_LEN(loader_variables) <= FACTS_LOADER_MAX, "every variable fits");
+/* ---- entropy ---- */
 
 static struct fact_number entropy(void)
 {
@@ -216,16 +241,19 @@ static struct fact_number entropy(void)
     return facts_number(answers, 1, errno);
 }
 
-void facts_sealed_process(
-    const struct proc_status *status, struct fact_process *ret)
+void facts_sealed_process(const struct posture_policy *policy,
+    enum posture_phase phase, const struct proc_status *status,
+    struct fact_process *ret)
 {
-    ret->no_new_privs = asked_by_prctl(PR_GET_NO_NEW_PRIVS);
-    ret->bounding = bounding_set(status);
+    find_no_new_privs(status, ret);
+    find_bounding(policy, phase, status, ret);
     ret->dumpable = asked_by_prctl(PR_GET_DUMPABLE);
-    if (ret->dumpable.known && ret->dumpable.value == 0)
-        return; /* then nothing else decides */
-    ret->core_limit = hard_limit(RLIMIT_CORE);
-    ret->core_is_piped = core_is_piped();
+    /* Then nothing else decides, unless an exec makes it dumpable again. */
+    if (ret->dumpable.known && ret->dumpable.value == 0 &&
+        policy->program == NULL)
+        return;
+    find_core_limits(ret);
+    ret->core_sink = core_sink();
 }
 
 static void find_namespaces(struct fact_process *ret)
@@ -243,7 +271,7 @@ void facts_process(const struct posture_policy *policy, gid_t egid,
 {
     int persona = personality(0xffffffff);
 
-    facts_sealed_process(status, ret);
+    facts_sealed_process(policy, POSTURE_PHASE_BOOT, status, ret);
     ret->descriptors = hard_limit(RLIMIT_NOFILE);
     find_tracer(status, ret);
     ret->personality = facts_number(persona >= 0, (unsigned)persona, errno);
@@ -253,10 +281,9 @@ void facts_process(const struct posture_policy *policy, gid_t egid,
     find_groups(egid, ret);
     if (policy->container)
         find_namespaces(ret);
-    ret->seccomp = facts_number(status->seccomp_known, status->seccomp, ENOENT);
+    ret->seccomp = facts_number(
+        status->seccomp_known, status->seccomp, why_absent(status));
     /* A filter is enough for the row. */
     if (!status->seccomp_known || status->seccomp == 0)
         find_label(ret);
-    find_loader_variables(ret);
-    ret->preload_file = preload_file();
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -32,17 +33,30 @@ static struct fact_number directory_writable(const char *path)
     return writable(directory);
 }
 
-static struct fact_number capabilities(const char *path)
+/* A mount with nosuid gives none, and asks for none. */
+static bool gives_nothing(const char *path)
+{
+    struct statvfs vfs;
+
+    return statvfs(path, &vfs) == 0 && (vfs.f_flag & ST_NOSUID) != 0;
+}
+
+static void find_capabilities(const char *path, struct fact_program *ret)
 {
     char value[64];
-    uint64_t set = 0;
+    struct file_capability found = {.set = 0};
     ssize_t len = getxattr(path, "security.capability", value, sizeof(value));
     bool known =
-        len >= 0 && file_capability_parse(span_of(value, (size_t)len), &set);
+        len >= 0 && file_capability_parse(span_of(value, (size_t)len), &found);
 
-    if (len < 0)
-        return facts_number(errno == ENODATA || errno == ENOTSUP, 0, errno);
-    return facts_number(known, set, EINVAL);
+    if (len < 0) {
+        ret->capabilities =
+            facts_number(errno == ENODATA || errno == ENOTSUP, 0, errno);
+        return;
+    }
+    ret->capabilities = facts_number(known, found.set, EINVAL);
+    if (found.needed != 0 && !gives_nothing(path))
+        ret->needed = found.needed;
 }
 
 /* path is where to look, which may be a link of /proc; ret->path its name. */
@@ -57,7 +71,7 @@ static void examine(const char *path, struct fact_program *ret)
     ret->mode = st.st_mode;
     ret->deleted = st.st_nlink == 0 && !ret->in_memory;
     ret->writable = writable(path);
-    ret->capabilities = capabilities(path);
+    find_capabilities(path, ret);
     if (!ret->deleted && !ret->in_memory)
         ret->directory_writable = directory_writable(ret->path);
 }

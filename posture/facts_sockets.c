@@ -52,10 +52,14 @@ static int ask_kind(struct fact_socket *s)
         error = ask(s->fd, SOL_SOCKET, SO_DOMAIN, &s->family);
     if (error == 0)
         error = ask(s->fd, SOL_SOCKET, SO_PROTOCOL, &s->protocol);
-    /* The other protocols do not have it everywhere, and are never expected. */
-    if (error == 0 && s->family == AF_INET6 && s->protocol == IPPROTO_TCP)
-        error = ask(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &s->v6_only);
-    return error;
+    if (error != 0 || s->family != AF_INET6)
+        return error;
+    if (s->protocol == IPPROTO_TCP || s->protocol == IPPROTO_UDP)
+        return ask(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &s->v6_only);
+    /* The others do not have it everywhere: then they do not count as both. */
+    if (ask(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &s->v6_only) != 0)
+        s->v6_only = 1;
+    return 0;
 }
 
 /* Kernels before 4.12 and some sandboxes have no cookies; a socket then counts
@@ -250,7 +254,8 @@ void facts_sockets(
     if (fd < 0)
         try_numbers(ret, l.activated);
     if (ret_others != NULL) {
-        ret_others->error = error;
+        if (error != 0)
+            ret_others->error = error;
         ret_others->closed_stdio =
             fd < 0 ? facts_closed_stdio() : ~l.open_stdio & 7U;
     }

@@ -12,6 +12,12 @@
 #include "base/attr.h"
 #include "base/span.h"
 
-/* The permitted and inheritable capabilities together, as bits of
- * linux/capability.h.  False: no version that is known, or cut. */
-NONNULL bool file_capability_parse(struct span value, uint64_t *ret);
+/* Bits of linux/capability.h. */
+struct file_capability {
+    uint64_t set;    /* permitted and inheritable together */
+    uint64_t needed; /* what exec must give in full, or fail with EPERM */
+};
+
+/* False: no version that is known, or cut. */
+NONNULL bool file_capability_parse(
+    struct span value, struct file_capability *ret);

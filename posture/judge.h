@@ -50,5 +50,10 @@ judge_fn judge_memory_limit;
 /* Add a finding that holds. */
 void judge_pass(const struct judgement *j, const char *observed);
 void judge_not_applicable(const struct judgement *j, const char *observed);
+/* Add that the row's rule does not hold; its own fix. */
+void judge_fail(const struct judgement *j, const char *object,
+    const char *observed, const char *reason);
+/* Add that two sources of a fact disagree, which is a failure of its own. */
+void judge_contradiction(const struct judgement *j, const char *observed);
 /* Add that a fact could not be read: with that errno, in those words. */
 void judge_unknown(const struct judgement *j, int error, const char *observed);

@@ -5,37 +5,6 @@
 
 #include "base/text.h"
 
-void judge_pass(const struct judgement *j, const char *observed)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_PASS,
-            .observed = observed,
-            .expected = j->row->rule,
-        });
-}
-
-void judge_not_applicable(const struct judgement *j, const char *observed)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_NOT_APPLICABLE,
-            .observed = observed,
-        });
-}
-
-void judge_unknown(const struct judgement *j, int error, const char *observed)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_UNKNOWN,
-            .error_number = error,
-            .observed = observed,
-            .expected = j->row->rule,
-            .reason = "the fact could not be read",
-        });
-}
-
 /* A variable's value as it may be shown. */
 static void show(const struct posture_variable *variable, const char *value,
     struct text *ret)

@@ -7,19 +7,6 @@
 /* Machines of up to that much memory are guests sized for one program. */
 #define SMALL_GUEST (UINT64_C(4) << 30)
 
-static void add_failure(const struct judgement *j, const char *object,
-    const char *observed, const char *reason)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_FAIL,
-            .object = object,
-            .observed = observed,
-            .expected = j->row->rule,
-            .reason = reason,
-        });
-}
-
 static void add_unknown_access(
     const struct judgement *j, const struct fact_access *access)
 {
@@ -53,7 +40,7 @@ static bool judge_accesses(const struct judgement *j,
     if (object == NULL)
         return fine;
     text_addf(&observed, " %s", can);
-    add_failure(j, object, observed.ptr, reason);
+    judge_fail(j, object, observed.ptr, reason);
     return false;
 }
 
@@ -118,7 +105,7 @@ static bool judge_sys(const struct judgement *j)
     /* Without /sys there is nothing to write to. */
     if (!in_container(j) || !read_only->known || read_only->value != 0)
         return true;
-    add_failure(j, "/sys", "/sys is mounted read-write",
+    judge_fail(j, "/sys", "/sys is mounted read-write",
         "the container was started with --privileged, or /sys was mounted "
         "by hand");
     return false;
@@ -195,6 +182,6 @@ void judge_memory_limit(const struct judgement *j)
         text_add_str(&observed, " on a machine of ");
         add_mebibytes(&observed, memory->value);
     }
-    add_failure(j, "", observed.ptr,
+    judge_fail(j, "", observed.ptr,
         "one client could make this process take the memory of all others");
 }

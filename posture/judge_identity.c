@@ -7,20 +7,6 @@
 #include "base/text.h"
 #include "posture/capability.h"
 
-static void contradiction(const struct judgement *j, const char *observed)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_FAIL,
-            .observed = observed,
-            .expected = "/proc/thread-self/status and the system calls agree",
-            .reason = "/proc/thread-self/status and the system calls "
-                      "disagree: one of them does not tell the truth",
-            .fix = "find out what fakes /proc or the system calls of this "
-                   "process",
-        });
-}
-
 /* An answer that the other source could not confirm says so. */
 static void add_unconfirmed(const struct judgement *j, struct text *t)
 {
@@ -101,7 +87,7 @@ void judge_root(const struct judgement *j)
     }
     add_ids(j, &observed);
     if (ids->contradicted)
-        contradiction(j, observed.ptr);
+        judge_contradiction(j, observed.ptr);
     if (has_root(ids)) {
         fail_root(j, &observed);
     } else if (unread_id(j) != 0) {
@@ -124,6 +110,15 @@ static void add_surplus(struct text *t, struct surplus set)
         text_add_str(t, "; ");
     text_addf(t, "%s: ", set.name);
     capability_add_set(t, set.bits);
+}
+
+/* What is held in a user namespace counts in it alone. */
+static void add_namespace(const struct judgement *j, struct text *t)
+{
+    const struct fact_user_namespace *ns = &j->facts->user_namespace;
+
+    if (ns->known && ns->some_unmapped)
+        text_add_str(t, "; of a user namespace only");
 }
 
 static void fail_capabilities(
@@ -167,9 +162,11 @@ static bool judge_held(const struct judgement *j, char buf[SETS_TEXT_MAX])
         add_surplus(
             &observed, (struct surplus){"ambient", caps->ambient & surplus});
     }
-    if (observed.len > 0)
-        fail_capabilities(j, observed.ptr, false);
-    return observed.len == 0;
+    if (observed.len == 0)
+        return true;
+    add_namespace(j, &observed);
+    fail_capabilities(j, observed.ptr, false);
+    return false;
 }
 
 /* A finding of its own: it only warns, whatever else is held. */
@@ -201,7 +198,7 @@ void judge_capabilities(const struct judgement *j)
         return;
     }
     if (caps->contradicted) {
-        contradiction(j, "capability sets");
+        judge_contradiction(j, "capability sets");
         fine = false;
     }
     if (caps->ambient_error != 0) {

@@ -75,6 +75,8 @@ static void add_second_name(
             .expected = "a file with one name",
             .reason = "it has another name, which other ways may lead to",
             .fix = "find / -xdev -samefile FILE, and remove the other name",
+            .slot = "FILE",
+            .value = file->path,
         });
 }
 
@@ -88,6 +90,8 @@ static void add_missing(const struct judgement *j, const char *path)
             .observed = path,
             .expected = j->row->rule,
             .reason = "it does not exist",
+            .slot = "FILE",
+            .value = path,
         });
 }
 

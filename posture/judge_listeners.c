@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "base/host_port.h"
 #include "base/text.h"
 
 static bool is_inet(const struct fact_socket *s)
@@ -98,20 +97,6 @@ static uint16_t port_of(const struct sockaddr_storage *addr)
                : ((const struct sockaddr_in6 *)addr)->sin6_port;
 }
 
-static bool same_host(
-    const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-    if (a->ss_family != b->ss_family)
-        return false;
-    if (a->ss_family == AF_INET) {
-        return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
-               ((const struct sockaddr_in *)b)->sin_addr.s_addr;
-    }
-    return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-               &((const struct sockaddr_in6 *)b)->sin6_addr,
-               sizeof(struct in6_addr)) == 0;
-}
-
 /* Both families: [::] with IPv4, or 0.0.0.0 where IPv6 is missing. */
 static bool takes_all(const struct judgement *j, const struct fact_socket *s)
 {
@@ -125,18 +110,30 @@ static bool takes_all(const struct judgement *j, const struct fact_socket *s)
                &((const struct sockaddr_in6 *)&s->addr)->sin6_addr);
 }
 
-static bool matches(const struct judgement *j, const struct fact_socket *s,
-    const struct host_port *want)
+/* A stream that listens may keep its messages apart: SOCK_SEQPACKET. */
+static bool is_unix_at(const struct fact_socket *s, const char *path, int type)
 {
-    if (!is_inet(s) || s->type != SOCK_STREAM || s->protocol != IPPROTO_TCP ||
-        ntohs(port_of(&s->addr)) != want->port)
+    return s->family == AF_UNIX &&
+           (s->type == SOCK_DGRAM) == (type == SOCK_DGRAM) &&
+           listener_address_is_path(path, &s->addr, s->addr_len);
+}
+
+static bool matches(const struct judgement *j, const struct fact_socket *s,
+    const struct listener_address *want)
+{
+    if (want->path != NULL)
+        return is_unix_at(s, want->path, want->type);
+    if (!is_inet(s) || s->type != want->type || s->protocol != want->protocol ||
+        ntohs(port_of(&s->addr)) != want->where.port)
         return false;
-    return want->any ? takes_all(j, s) : same_host(&s->addr, &want->addr);
+    return want->where.any
+               ? takes_all(j, s)
+               : listener_address_same_host(&s->addr, &want->where.addr);
 }
 
 /* Find a socket for an expected listener that no other one has taken. */
-static bool take_match(const struct judgement *j, const struct host_port *want,
-    bool taken[FACTS_SOCKETS_MAX])
+static bool take_match(const struct judgement *j,
+    const struct listener_address *want, bool taken[FACTS_SOCKETS_MAX])
 {
     const struct fact_sockets *sockets = &j->facts->sockets;
 
@@ -183,6 +180,10 @@ static void add_surplus(const struct judgement *j, const struct fact_socket *s)
             .reason = boot ? "a listening socket was inherited"
                            : "the process holds a listening socket that nobody "
                              "asked for",
+            /* Who opened it is ourselves. */
+            .fix = boot ? NULL
+                        : "switch off what opens it (a debug or metrics "
+                          "option), or declare it as an expected listener",
         });
 }
 
@@ -284,17 +285,13 @@ static bool judge_complete(const struct judgement *j)
     return sockets->left_out == 0 && sockets->error == 0;
 }
 
-static size_t count_same(
-    const struct policy_listeners *in, size_t len, const struct host_port *hp)
+static size_t count_same(const struct policy_listeners *in, size_t len,
+    const struct listener_address *at)
 {
     size_t same = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        const struct host_port *other = &in->list[i].where;
-
-        same += other->port == hp->port && other->any == hp->any &&
-                same_host(&other->addr, &hp->addr);
-    }
+    for (size_t i = 0; i < len; i++)
+        same += listener_address_is_same(&in->list[i].at, at);
     return same;
 }
 
@@ -306,10 +303,10 @@ static bool judge_planned(const struct judgement *j)
     bool fine = true;
 
     for (size_t i = 0; i < planned->count; i++) {
-        const struct host_port *where = &planned->list[i].where;
+        const struct listener_address *at = &planned->list[i].at;
 
-        if (count_same(planned, i + 1, where) <=
-            count_same(expected, expected->count, where))
+        if (count_same(planned, i + 1, at) <=
+            count_same(expected, expected->count, at))
             continue;
         add_unplanned(j, &planned->list[i]);
         fine = false;
@@ -340,7 +337,7 @@ static bool judge_bound(const struct judgement *j, bool complete)
     bool fine = true;
 
     for (size_t i = 0; i < expected->count; i++) {
-        if (take_match(j, &expected->list[i].where, taken))
+        if (take_match(j, &expected->list[i].at, taken))
             continue;
         /* It may be among those that were not seen. */
         if (complete)

@@ -26,9 +26,9 @@ static void add_quoted(struct text *t, const char *path)
 /* Does that id stand for owners outside of this user namespace? */
 static bool is_unmapped(const struct judgement *j, uint32_t uid)
 {
-    const struct fact_directory *dir = j->walk;
+    const struct fact_user_namespace *ns = &j->facts->user_namespace;
 
-    return dir->some_unmapped && uid == dir->unmapped_uid;
+    return ns->some_unmapped && uid == ns->unmapped_uid;
 }
 
 /* Can whoever reads the fix change what that id owns?  Nobody is root inside
@@ -76,6 +76,9 @@ void judge_path_fault(const struct judgement *j, const struct path_fault *fault)
             .expected = fault->expected,
             .reason = fault->reason,
             .fix = fix.len == 0 || fix.cut ? NULL : fix.ptr,
+            /* In a command of its own the path stands already. */
+            .slot = fix.len == 0 || fix.cut ? "FILE" : NULL,
+            .value = fault->path,
         });
 }
 
@@ -128,6 +131,19 @@ static bool is_protected(const struct fact_component *c,
     bool ours = next == NULL || next->uid == 0 || next->uid == euid;
 
     return c->read_only || ((c->mode & STICKY) != 0 && ours);
+}
+
+const struct fact_component *judge_path_weak_ancestor(
+    const struct fact_directory *walk, uint32_t euid)
+{
+    for (size_t i = 0; i + 1 < walk->component_count; i++) {
+        const struct fact_component *c = &walk->components[i];
+
+        if ((c->uid != 0 && c->uid != euid) ||
+            (is_open_to_others(c) && !is_protected(c, c + 1, euid)))
+            return c;
+    }
+    return NULL;
 }
 
 static bool judge_ancestor(const struct judgement *j,

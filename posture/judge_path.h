@@ -30,6 +30,13 @@ NONNULL void judge_path_owner_fault(
 NONNULL void judge_path_made_up(
     const struct judgement *j, const struct fact_component *c, bool harmless);
 
+/*
+ * Of a walk that reached its end: the first directory or link above the last
+ * component by which somebody else can replace it; NULL: there is none.
+ */
+NONNULL const struct fact_component *judge_path_weak_ancestor(
+    const struct fact_directory *walk, uint32_t euid);
+
 /* Judge the first components, each a directory or link above; are all fine? */
 NONNULL bool judge_path_ancestors(const struct judgement *j, size_t count);
 /* Add why the walk did not reach the end. */

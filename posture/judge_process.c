@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "posture/capability.h"
+#include "posture/civil_date.h"
 
 /* personality(2): addresses are not randomized. */
 enum { NO_RANDOMIZE = 0x0040000 };
@@ -27,139 +27,6 @@ static const char *const namespace_names[FACTS_NAMESPACES] = {
     [FACTS_NAMESPACE_UTS] = "uts",
 };
 
-static void unknown(const struct judgement *j, int error, const char *what)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_UNKNOWN,
-            .error_number = error,
-            .observed = what,
-            .expected = j->row->rule,
-            .reason = "the fact could not be read",
-        });
-}
-
-static void fail(const struct judgement *j, const char *object,
-    const char *observed, const char *reason)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_FAIL,
-            .object = object,
-            .observed = observed,
-            .expected = j->row->rule,
-            .reason = reason,
-        });
-}
-
-static void enforced(const struct judgement *j, const char *observed)
-{
-    report_add(j->report, j->row,
-        &(struct report_draft){
-            .verdict = POSTURE_ENFORCED,
-            .observed = observed,
-            .expected = j->row->rule,
-        });
-}
-
-static bool is_declared(const struct judgement *j, unsigned part)
-{
-    return (j->policy->seal & part) != 0;
-}
-
-/* What a declared seal satisfies is judged once the seal is made. */
-static bool waits_for_seal(const struct judgement *j, unsigned part)
-{
-    return is_declared(j, part) && j->report->phase != POSTURE_PHASE_SEALED;
-}
-
-static void describe_way_back(
-    const struct fact_process *p, uint64_t surplus, struct text *ret)
-{
-    const char *word = p->no_new_privs.value == 1 ? "set" : "not set";
-
-    text_addf(ret, "no_new_privs %s", p->no_new_privs.known ? word : "unknown");
-    if (p->bounding.known && surplus != 0) {
-        text_add_str(ret, "; the bounding set holds ");
-        capability_add_set(ret, surplus);
-    }
-}
-
-/* A row that a seal satisfies holds: who made it so? */
-static void hold(const struct judgement *j, unsigned part, const char *observed)
-{
-    if (is_declared(j, part) && j->report->phase == POSTURE_PHASE_SEALED) {
-        enforced(j, observed);
-    } else {
-        judge_pass(j, observed);
-    }
-}
-
-void judge_no_way_back(const struct judgement *j)
-{
-    const struct fact_process *p = &j->facts->process;
-    uint64_t surplus = p->bounding.value & ~j->policy->capabilities;
-    bool holds = (p->no_new_privs.known && p->no_new_privs.value == 1) ||
-                 (p->bounding.known && surplus == 0);
-    char buf[1024];
-    struct text observed = text_over(buf, sizeof(buf));
-
-    describe_way_back(p, surplus, &observed);
-    if (holds) {
-        hold(j, POSTURE_SEALS_NO_NEW_PRIVS, observed.ptr);
-    } else if (waits_for_seal(j, POSTURE_SEALS_NO_NEW_PRIVS)) {
-        judge_not_applicable(j, "left to the declared seal");
-    } else if (!p->no_new_privs.known) {
-        unknown(j, p->no_new_privs.error, observed.ptr);
-    } else if (!p->bounding.known) {
-        unknown(j, p->bounding.error, observed.ptr);
-    } else {
-        fail(j, "", observed.ptr,
-            "one setuid file gives the dropped capabilities back");
-    }
-}
-
-static bool is_allowed(
-    const struct judgement *j, const struct fact_variable *variable)
-{
-    for (size_t i = 0; i < j->policy->allowed_count; i++) {
-        if (strcmp(j->policy->allowed[i].name, variable->name) == 0 &&
-            strcmp(j->policy->allowed[i].value, variable->value) == 0)
-            return true;
-    }
-    return false;
-}
-
-void judge_loader_environment(const struct judgement *j)
-{
-    const struct fact_process *p = &j->facts->process;
-    bool fine = true;
-
-    for (size_t i = 0; i < p->loader_count; i++) {
-        char buf[512];
-        struct text observed = text_over(buf, sizeof(buf));
-
-        if (is_allowed(j, &p->loader[i]))
-            continue;
-        fine = false;
-        text_addf(&observed, "%s=%s", p->loader[i].name, p->loader[i].value);
-        fail(j, p->loader[i].name, observed.ptr,
-            "this variable makes libraries load code or write secrets");
-    }
-    if (!p->preload_file.known) {
-        unknown(j, p->preload_file.error, "/etc/ld.so.preload");
-        fine = false;
-    } else if (p->preload_file.value != 0) {
-        fail(j, "/etc/ld.so.preload", "/etc/ld.so.preload is not empty",
-            "every program here loads the libraries that it names");
-        fine = false;
-    }
-    if (fine) {
-        judge_pass(j, p->loader_count == 0 ? "no such variable is set"
-                                           : "only what the policy allows");
-    }
-}
-
 void judge_traced(const struct judgement *j)
 {
     const struct fact_process *p = &j->facts->process;
@@ -167,7 +34,7 @@ void judge_traced(const struct judgement *j)
     struct text observed = text_over(buf, sizeof(buf));
 
     if (!p->tracer.known) {
-        unknown(j, p->tracer.error, "TracerPid of /proc/self/status");
+        judge_unknown(j, p->tracer.error, "TracerPid of /proc/self/status");
         return;
     }
     if (p->tracer.value == 0) {
@@ -177,8 +44,27 @@ void judge_traced(const struct judgement *j)
     text_addf(&observed, "traced by process %" PRIu64, p->tracer.value);
     if (p->tracer_name[0] != '\0')
         text_addf(&observed, " (%s)", p->tracer_name);
-    fail(j, "", observed.ptr,
+    judge_fail(j, "", observed.ptr,
         "a tracer reads the keys in memory and changes what the process does");
+}
+
+static void fail_limit(const struct judgement *j, const char *observed)
+{
+    char needed[32];
+
+    (void)text_format(
+        needed, sizeof(needed), "%" PRIu64, j->policy->descriptors);
+    report_add(j->report, j->row,
+        &(struct report_draft){
+            .verdict = POSTURE_FAIL,
+            .object = "RLIMIT_NOFILE",
+            .observed = observed,
+            .expected = j->row->rule,
+            .reason =
+                "connections would be refused long before the declared number",
+            .slot = "NEEDED",
+            .value = needed,
+        });
 }
 
 void judge_descriptor_limit(const struct judgement *j)
@@ -193,7 +79,7 @@ void judge_descriptor_limit(const struct judgement *j)
         return;
     }
     if (!limit->known) {
-        unknown(j, limit->error, "the hard limit of RLIMIT_NOFILE");
+        judge_unknown(j, limit->error, "the hard limit of RLIMIT_NOFILE");
         return;
     }
     if (limit->value == UINT64_MAX) {
@@ -206,21 +92,33 @@ void judge_descriptor_limit(const struct judgement *j)
     if (limit->value >= need) {
         judge_pass(j, observed.ptr);
     } else {
-        fail(j, "RLIMIT_NOFILE", observed.ptr,
-            "connections would be refused long before the declared number");
+        fail_limit(j, observed.ptr);
     }
+}
+
+/* A clock beyond the calendar is told in seconds alone. */
+static void describe_clock(uint64_t now, struct text *ret)
+{
+    if (now / CIVIL_DATE_SECONDS <= CIVIL_DATE_LAST) {
+        char date[CIVIL_DATE_TEXT];
+
+        civil_date_format((uint32_t)(now / CIVIL_DATE_SECONDS), date);
+        text_addf(ret, "%s, ", date);
+    }
+    text_addf(ret, "%" PRIu64 " seconds since 1970", now);
 }
 
 void judge_clock(const struct judgement *j)
 {
     uint64_t now = j->facts->now;
     char buf[64];
+    struct text observed = text_over(buf, sizeof(buf));
 
-    (void)text_format(buf, sizeof(buf), "%" PRIu64 " seconds since 1970", now);
+    describe_clock(now, &observed);
     if (now >= SOURCE_DATE) {
-        judge_pass(j, buf);
+        judge_pass(j, observed.ptr);
     } else {
-        fail(j, "", buf,
+        judge_fail(j, "", observed.ptr,
             "the clock is before this program was made, so that certificates "
             "cannot be judged");
     }
@@ -233,10 +131,10 @@ void judge_entropy(const struct judgement *j)
     if (entropy->known) {
         judge_pass(j, "getrandom answers");
     } else if (entropy->error == EAGAIN) {
-        fail(j, "", "getrandom would block",
+        judge_fail(j, "", "getrandom would block",
             "keys that are made before the kernel is seeded can be guessed");
     } else {
-        unknown(j, entropy->error, "getrandom");
+        judge_unknown(j, entropy->error, "getrandom");
     }
 }
 
@@ -246,15 +144,15 @@ void judge_personality(const struct judgement *j)
     char buf[64];
 
     if (!p->personality.known) {
-        unknown(j, p->personality.error, "personality");
+        judge_unknown(j, p->personality.error, "personality");
     } else if ((p->personality.value & NO_RANDOMIZE) != 0) {
-        fail(j, "", "personality has ADDR_NO_RANDOMIZE",
+        judge_fail(j, "", "personality has ADDR_NO_RANDOMIZE",
             "addresses are the same on every boot, which exploits count on");
     } else {
         judge_pass(j, "addresses are randomized for this process");
     }
     if (!p->randomize_va_space.known) {
-        unknown(j, p->randomize_va_space.error,
+        judge_unknown(j, p->randomize_va_space.error,
             "/proc/sys/kernel/randomize_va_space");
     } else if (p->randomize_va_space.value != 2) {
         (void)text_format(buf, sizeof(buf),
@@ -290,11 +188,11 @@ void judge_host_namespaces(const struct judgement *j)
         (void)text_format(
             buf, sizeof(buf), "%s namespace of the host", namespace_names[i]);
         if (have[i].known) {
-            fail(j, namespace_names[i], buf,
+            judge_fail(j, namespace_names[i], buf,
                 "the process sees and can signal or share memory with what "
                 "runs on the host");
         } else {
-            unknown(j, have[i].error, namespace_names[i]);
+            judge_unknown(j, have[i].error, namespace_names[i]);
         }
     }
     if (fine)
@@ -307,11 +205,11 @@ void judge_privileged_group(const struct judgement *j)
     char buf[128];
 
     if (p->groups_error != 0) {
-        unknown(j, p->groups_error, "the groups of this process");
+        judge_unknown(j, p->groups_error, "the groups of this process");
     } else if (p->privileged_group.known) {
         (void)text_format(buf, sizeof(buf), "group %" PRIu64 " (%s)",
             p->privileged_group.value, p->group_name);
-        fail(j, p->group_name, buf,
+        judge_fail(j, p->group_name, buf,
             "that group reaches the host's disks, memory, logs or a daemon "
             "that runs as root");
     } else {
@@ -319,19 +217,37 @@ void judge_privileged_group(const struct judgement *j)
     }
 }
 
+/* The type of SELinux's USER:ROLE:TYPE:LEVEL; the whole label of others. */
+static struct span label_type(const char *label)
+{
+    struct span rest = span_str(label);
+    struct span type = rest;
+
+    for (int part = 0; part < 3; part++) {
+        if (part < 2 && memchr(rest.ptr, ':', rest.len) == NULL)
+            return span_str(label);
+        type = span_take_until(&rest, ':');
+    }
+    return type;
+}
+
+/* AppArmor's PROFILE (MODE): only in some modes the profile is enforced. */
 static bool is_confined(const struct fact_process *p)
 {
-    size_t len = strlen(p->label);
-    static const char *const loose[] = {
-        "unconfined", "unconfined_t", "kernel", "(complain)", "spc_t"};
+    static const char *const loose_types[] = {"unconfined", "unconfined_t",
+        "unconfined_service_t", "spc_t", "kernel", "kernel_t"};
+    static const char *const loose_modes[] = {"(complain)", "(unconfined)"};
+    struct span type = label_type(p->label);
 
-    if (len == 0)
-        return false;
-    for (size_t i = 0; i < ARRAY_LEN(loose); i++) {
-        if (strstr(p->label, loose[i]) != NULL)
+    for (size_t i = 0; i < ARRAY_LEN(loose_types); i++) {
+        if (span_eq(type, span_str(loose_types[i])))
             return false;
     }
-    return true;
+    for (size_t i = 0; i < ARRAY_LEN(loose_modes); i++) {
+        if (strstr(p->label, loose_modes[i]) != NULL)
+            return false;
+    }
+    return type.len > 0;
 }
 
 /* Without a security module the file is not there, or says EINVAL. */
@@ -356,71 +272,12 @@ void judge_confinement(const struct judgement *j)
     if (is_confined(p) || (p->seccomp.known && p->seccomp.value != 0)) {
         judge_pass(j, observed.ptr);
     } else if (has_security_module(p) && p->label_error != 0) {
-        unknown(j, p->label_error, "the security module's label");
+        judge_unknown(j, p->label_error, "the security module's label");
     } else if (!p->seccomp.known) {
         judge_not_applicable(
             j, "neither a security module nor seccomp in this kernel");
     } else {
-        fail(j, "", observed.ptr,
+        judge_fail(j, "", observed.ptr,
             "nothing outside limits what this process may ask of the kernel");
-    }
-}
-
-/* What three facts say together: not dumpable, or no core file and no pipe. */
-enum certainty { NO, PERHAPS, YES };
-
-static enum certainty is_zero(const struct fact_number *fact)
-{
-    return !fact->known ? PERHAPS : (fact->value == 0 ? YES : NO);
-}
-
-static enum certainty dumps_nothing(const struct fact_process *p)
-{
-    enum certainty no_file = is_zero(&p->core_limit);
-    enum certainty no_pipe = is_zero(&p->core_is_piped);
-    enum certainty neither = no_file < no_pipe ? no_file : no_pipe;
-    enum certainty not_dumpable = is_zero(&p->dumpable);
-
-    return not_dumpable > neither ? not_dumpable : neither;
-}
-
-static void unknown_core(const struct judgement *j)
-{
-    const struct fact_process *p = &j->facts->process;
-
-    if (!p->dumpable.known) {
-        unknown(j, p->dumpable.error, "whether this process is dumpable");
-    } else if (!p->core_limit.known) {
-        unknown(j, p->core_limit.error, "the hard limit of RLIMIT_CORE");
-    } else {
-        unknown(j, p->core_is_piped.error, "/proc/sys/kernel/core_pattern");
-    }
-}
-
-static const char *describe_core(const struct fact_process *p)
-{
-    if (is_zero(&p->dumpable) == YES)
-        return "not dumpable";
-    if (is_zero(&p->core_limit) != YES)
-        return "dumpable, RLIMIT_CORE above 0";
-    if (is_zero(&p->core_is_piped) == YES)
-        return "dumpable, RLIMIT_CORE 0";
-    return "dumpable, and core_pattern pipes cores whatever RLIMIT_CORE says";
-}
-
-void judge_core_dumps(const struct judgement *j)
-{
-    const struct fact_process *p = &j->facts->process;
-    enum certainty safe = dumps_nothing(p);
-
-    if (safe == YES) {
-        hold(j, POSTURE_SEALS_NOT_DUMPABLE, describe_core(p));
-    } else if (waits_for_seal(j, POSTURE_SEALS_NOT_DUMPABLE)) {
-        judge_not_applicable(j, "left to the declared seal");
-    } else if (safe == PERHAPS) {
-        unknown_core(j);
-    } else {
-        fail(j, "", describe_core(p),
-            "a core dump writes the keys in memory to a disk");
     }
 }

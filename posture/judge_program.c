@@ -42,6 +42,13 @@ static void add_unknown(const struct judgement *j,
     judge_unknown(j, error, observed);
 }
 
+static bool is_inert(const struct judgement *j)
+{
+    const struct fact_number *no_new_privs = &j->facts->process.no_new_privs;
+
+    return no_new_privs->known && no_new_privs->value == 1;
+}
+
 static bool judge_modes(
     const struct judgement *j, const struct fact_program *program)
 {
@@ -54,7 +61,11 @@ static bool judge_modes(
     add_fault(j, program,
         (struct program_fault){
             .observed = observed,
-            .reason = "the program is setuid or setgid",
+            .reason = is_inert(j)
+                          ? "the program is setuid or setgid; no_new_privs "
+                            "keeps that from working here, and nothing "
+                            "elsewhere"
+                          : "the program is setuid or setgid",
             .fix = "chmod u-s,g-s PROGRAM in the image or the package",
         });
     return false;
@@ -82,6 +93,30 @@ static bool judge_file_capabilities(
             .reason = "the program's file gives capabilities that the "
                       "allowlist does not have",
             .fix = "setcap -r PROGRAM in the image or the package",
+        });
+    return false;
+}
+
+/* Would exec(2) of the target fail?  It does where the file asks for what the
+ * bounding set does not hold, capabilities(7). */
+static bool judge_exec(
+    const struct judgement *j, const struct fact_program *program)
+{
+    const struct fact_number *bounding = &j->facts->process.bounding;
+    uint64_t lost = program->needed & ~bounding->value;
+    char buf[1024];
+    struct text observed = text_over(buf, sizeof(buf));
+
+    if (!bounding->known || lost == 0)
+        return true;
+    text_add_str(&observed, "file capabilities beyond the bounding set: ");
+    capability_add_set(&observed, lost);
+    add_fault(j, program,
+        (struct program_fault){
+            .observed = observed.ptr,
+            .reason = "the program cannot be started: exec fails with EPERM",
+            .fix = "setcap -r PROGRAM in the image or the package, or give "
+                   "the container that capability",
         });
     return false;
 }
@@ -154,8 +189,10 @@ void judge_executable(const struct judgement *j)
 {
     bool fine = judge_file(j, &j->facts->executable);
 
-    if (j->policy->program != NULL)
+    if (j->policy->program != NULL) {
         fine &= judge_file(j, &j->facts->target);
+        fine &= judge_exec(j, &j->facts->target);
+    }
     if (fine) {
         judge_pass(j, j->policy->program != NULL ? j->facts->target.path
                                                  : j->facts->executable.path);
@@ -179,9 +216,12 @@ static const struct {
         "whoever speaks to a container runtime is root on its host", false},
 };
 
+/* object: fd=N, or "" of several. */
 static void add_descriptor(const struct judgement *j, const char *object,
     const char *observed, const char *reason, bool harmless)
 {
+    const char *equals = strchr(object, '=');
+
     report_add(j->report, j->row,
         &(struct report_draft){
             .verdict = POSTURE_FAIL,
@@ -190,6 +230,8 @@ static void add_descriptor(const struct judgement *j, const char *object,
             .observed = observed,
             .expected = j->row->rule,
             .reason = reason,
+            .slot = "N",
+            .value = equals == NULL ? NULL : equals + 1,
         });
 }
 

@@ -11,6 +11,7 @@
 enum {
     POLICY_BYTES_MAX = 1 << 20, /* a policy is small; a leak is not */
     NET_BIND_SERVICE = 10,
+    CATALOGUE_IN_FORCE = 1, /* whose rows have warned for a release */
 };
 
 struct posture_policy *posture_policy_new(void)
@@ -22,6 +23,7 @@ struct posture_policy *posture_policy_new(void)
     arena_init(&policy->arena, POLICY_BYTES_MAX);
     policy->mode = POSTURE_MODE_DEVELOPMENT;
     policy->capabilities = UINT64_C(1) << NET_BIND_SERVICE;
+    policy->catalogue = CATALOGUE_IN_FORCE;
     return policy;
 }
 
@@ -31,6 +33,15 @@ void posture_policy_free(struct posture_policy *policy)
         return;
     arena_done(&policy->arena);
     free(policy);
+}
+
+int posture_policy_set_catalogue(
+    struct posture_policy *policy, unsigned catalogue)
+{
+    if (catalogue == 0 || catalogue > POSTURE_CATALOGUE)
+        return -EINVAL;
+    policy->catalogue = catalogue;
+    return 0;
 }
 
 static const char *keep(struct posture_policy *policy, const char *text)
@@ -137,18 +148,22 @@ static int add_listener(struct posture_policy *policy,
     struct policy_listeners *to, const char *address, const char *label)
 {
     struct policy_listener *grown = NULL;
-    struct host_port where;
+    struct listener_address at;
+    const char *kept = NULL;
 
-    if (address == NULL ||
-        host_port_parse(span_str(address), &where) != HOST_PORT_OK)
+    if (address == NULL || !listener_address_parse(address, &at))
         return -EINVAL;
+    kept = keep(policy, address);
+    /* Once more: a path lies in the text. */
+    if (kept == NULL || !listener_address_parse(kept, &at))
+        return -ENOMEM;
     grown = arena_grow(&policy->arena, to->list, to->count, sizeof(*grown));
     if (grown == NULL)
         return -ENOMEM;
     grown[to->count] = (struct policy_listener){
-        .address = keep_or_empty(policy, address),
+        .address = kept,
         .label = keep_or_empty(policy, label),
-        .where = where,
+        .at = at,
     };
     to->list = grown;
     to->count++;

@@ -6,14 +6,14 @@
 
 #include <stddef.h>
 
-#include "base/host_port.h"
 #include "posture/arena.h"
+#include "posture/listener_address.h"
 #include "posture/posture.h"
 
 struct policy_listener {
     const char *address;
     const char *label;
-    struct host_port where; /* the address, parsed */
+    struct listener_address at; /* the address, parsed */
 };
 
 struct policy_listeners {
@@ -61,6 +61,7 @@ struct posture_policy {
     const char *program;            /* that will take our place, or NULL */
     struct policy_value *key_files; /* name: the path; value: the label */
     size_t key_file_count;
+    unsigned catalogue; /* rows of later ones only warn */
     struct policy_waiver *waivers;
     size_t waiver_count;
 };

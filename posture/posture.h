@@ -176,12 +176,14 @@ POSTURE_API int posture_policy_set_plaintext_listener(
     struct posture_policy *policy, const char *option, const char *address);
 
 /*
- * A TCP socket that this process may hold listening: in phase bound there must
- * be exactly one for each call, so a program with several SO_REUSEPORT sockets
- * on one address calls it once for each.  address is "IP:PORT", "[IP]:PORT",
- * or ":PORT" for one socket that takes both families ([::] with IPv4; 0.0.0.0
- * where the process can make no IPv6 socket).  label says which option asked
- * for it.  -EINVAL: not such an address.
+ * A socket that this process may hold waiting for whoever comes: in phase bound
+ * there must be exactly one for each call, so a program with several
+ * SO_REUSEPORT sockets on one address calls it once for each.  address is
+ * "IP:PORT", "[IP]:PORT", or ":PORT" for one socket that takes both families
+ * ([::] with IPv4; 0.0.0.0 where the process can make no IPv6 socket), of TCP;
+ * the same behind "udp:" or "mptcp:"; or "unix:/PATH", "unix:@NAME" of an
+ * abstract one, "unixgram:" of datagrams.  label says which option asked for
+ * it.  -EINVAL: not such an address.
  */
 POSTURE_API int posture_policy_expect_listener(
     struct posture_policy *policy, const char *address, const char *label);
@@ -212,7 +214,7 @@ POSTURE_API void posture_policy_set_shared_backend(
  * again.
  */
 #define POSTURE_SEALS_NO_NEW_PRIVS 1U /* no-way-back */
-#define POSTURE_SEALS_NOT_DUMPABLE 2U /* core-dumps */
+#define POSTURE_SEALS_NOT_DUMPABLE 2U /* core-dumps, in whatever way */
 POSTURE_API void posture_policy_declare_seal(
     struct posture_policy *policy, unsigned seals);
 
@@ -236,6 +238,16 @@ POSTURE_API int posture_policy_allow_environment(
  */
 POSTURE_API int posture_policy_add_waiver(struct posture_policy *policy,
     const char *id, const char *until, const char *reason);
+
+/*
+ * The version of the table of invariants.  A row that a catalogue brings warns
+ * only, where it would refuse, until a policy names that catalogue or the next
+ * minor release comes: an upgrade alone stops nobody.
+ */
+#define POSTURE_CATALOGUE 1U
+/* -EINVAL: 0, or more than this library has. */
+POSTURE_API int posture_policy_set_catalogue(
+    struct posture_policy *policy, unsigned catalogue);
 
 /* ---- check ---- */
 
@@ -268,9 +280,10 @@ struct posture_finding {
     const char *object; /* variable, flag, path, address; may be "" */
     const char *observed;
     const char *expected;
-    const char *reason; /* one sentence; "" on a pass */
-    const char *fix;    /* to paste, for the detected platform; "" on a pass */
-    const char *impact; /* what the fix may break; may be "" */
+    const char *reason;  /* one sentence; "" on a pass */
+    const char *fix;     /* to paste, for the detected platform; "" on a pass */
+    const char *impact;  /* what the fix may break; may be "" */
+    const char *runbook; /* where it is explained, with the sources */
 };
 
 /* The mode that was in force, after reading the mode variable. */
@@ -315,7 +328,9 @@ struct posture_invariant {
     enum posture_action action[3]; /* on failure, by enum posture_mode */
     enum posture_action on_unknown[3];
     bool linux_only;
-    unsigned phases; /* bit n: judged in enum posture_phase n */
+    unsigned phases;     /* bit n: judged in enum posture_phase n */
+    const char *runbook; /* where it is explained, with the sources */
+    unsigned since;      /* the catalogue that brought it */
 };
 
 POSTURE_API size_t posture_invariant_count(void);

@@ -30,18 +30,19 @@ enum proc_status_set {
 };
 
 struct proc_status {
-    bool uid_known;
-    uint32_t uid[PROC_STATUS_IDS];
-    bool gid_known;
-    uint32_t gid[PROC_STATUS_IDS];
-    bool cap_known[PROC_STATUS_SETS];
     uint64_t cap[PROC_STATUS_SETS];
-    bool no_new_privs_known;
     uint64_t no_new_privs;
-    bool seccomp_known;
     uint64_t seccomp;
-    bool tracer_known;
     uint64_t tracer_pid;
+    int error; /* errno of reading the file, or 0; the parser leaves it 0 */
+    uint32_t uid[PROC_STATUS_IDS];
+    uint32_t gid[PROC_STATUS_IDS];
+    bool uid_known;
+    bool gid_known;
+    bool cap_known[PROC_STATUS_SETS];
+    bool no_new_privs_known;
+    bool seccomp_known;
+    bool tracer_known;
 };
 
 /* Reads any bytes; of a field that stands twice the first counts, and a last

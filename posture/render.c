@@ -30,6 +30,12 @@ static const char *const verdicts[] = {
     [POSTURE_ENFORCED] = "enforced",
 };
 
+static const char *const phases[] = {
+    [POSTURE_PHASE_BOOT] = "boot",
+    [POSTURE_PHASE_BOUND] = "bound",
+    [POSTURE_PHASE_SEALED] = "sealed",
+};
+
 static const char *const actions[] = {
     [POSTURE_ACTION_NONE] = "none",
     [POSTURE_ACTION_WARN] = "warn",
@@ -91,11 +97,30 @@ static size_t finish(struct sink *s)
     return s->need;
 }
 
+/* A value is shortened to so many bytes if it would not fit escaped. */
+enum { LOGFMT_FIELD_MAX = 3600, LOGFMT_VALUE_MAX = LOGFMT_FIELD_MAX / 4 - 40 };
+
+static void put_logfmt(struct sink *s, const char *key, const char *value)
+{
+    char field[LOGFMT_FIELD_MAX];
+    struct text t = text_over(field, sizeof(field));
+    struct span whole = span_str(value);
+
+    if (whole.len == 0)
+        return;
+    if (s->need > 0)
+        put_char(s, ' ');
+    logfmt_add(&t, key, whole);
+    if (t.cut) {
+        t = text_over(field, sizeof(field));
+        logfmt_add(&t, key, span_of(whole.ptr, LOGFMT_VALUE_MAX));
+    }
+    put(s, field);
+}
+
 size_t posture_finding_logfmt(
     const struct posture_finding *f, char *buf, size_t size)
 {
-    char line[3800];
-    struct text t = text_over(line, sizeof(line));
     struct sink s = sink_over(buf, size);
     const struct {
         const char *key;
@@ -111,13 +136,11 @@ size_t posture_finding_logfmt(
         {"reason", f->reason},
         {"fix", f->fix},
         {"impact", f->impact},
+        {"runbook", f->action == POSTURE_ACTION_NONE ? "" : f->runbook},
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-        if (fields[i].value[0] != '\0')
-            logfmt_add(&t, fields[i].key, span_str(fields[i].value));
-    }
-    put(&s, line);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        put_logfmt(&s, fields[i].key, fields[i].value);
     return finish(&s);
 }
 
@@ -193,6 +216,7 @@ static void put_finding(struct sink *s, const struct posture_finding *f)
     put_member(s, ",", "reason", f->reason);
     put_member(s, ",", "fix", f->fix);
     put_member(s, ",", "impact", f->impact);
+    put_member(s, ",", "runbook", f->runbook);
     put_number(s, ",", "errno", (size_t)f->error_number);
     put_char(s, '}');
 }
@@ -207,8 +231,8 @@ size_t posture_report_json(
     put_member(&s, ",", "version", VERSION);
     put_member(&s, ",", "mode", modes[report->mode]);
     put_member(&s, ",", "platform", platforms[report->platform]);
-    put_member(&s, ",", "phase",
-        report->phase == POSTURE_PHASE_BOOT ? "boot" : "bound");
+    put_member(&s, ",", "phase", phases[report->phase]);
+    put_number(&s, ",", "catalogue", report->catalogue);
     put_member(&s, ",", "action", actions[posture_report_action(report)]);
     put_member(&s, ",", "notice", report->notice);
     put(&s, ",\"findings\":[");

@@ -36,7 +36,8 @@ static enum posture_action action_of(const struct posture_report *report,
     }
     if (draft->verdict == POSTURE_WAIVED)
         action = POSTURE_ACTION_WARN;
-    if (draft->warn_only && action == POSTURE_ACTION_REFUSE)
+    if ((draft->warn_only || row->since > report->catalogue) &&
+        action == POSTURE_ACTION_REFUSE)
         action = POSTURE_ACTION_WARN;
     return action;
 }
@@ -109,12 +110,59 @@ static void waive(const struct posture_report *report,
     draft->reason = reason->ptr;
 }
 
+static bool is_word(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c >= '0' && c <= '9') || c == '_' || c == '-';
+}
+
+/* Is it the word, and not a part of another one? */
+static bool is_at(const char *fix, const char *at, const char *word)
+{
+    size_t len = strlen(word);
+
+    return strncmp(at, word, len) == 0 && !is_word(at[len]) &&
+           (at == fix || !is_word(at[-1]));
+}
+
+/* Safe in a shell as it is. */
+static bool is_plain(const char *value)
+{
+    for (; *value != '\0'; value++) {
+        if (!is_word(*value) && *value != '/' && *value != '.')
+            return false;
+    }
+    return true;
+}
+
+/* The fix to paste: with the name, number or path that this finding is of. */
+static const char *fill(
+    const char *fix, const struct report_draft *draft, struct text *ret)
+{
+    if (draft->slot == NULL || draft->value == NULL || !is_plain(draft->value))
+        return fix;
+    for (const char *at = fix; *at != '\0';) {
+        bool found = is_at(fix, at, draft->slot);
+
+        if (found) {
+            text_add_str(ret, draft->value);
+            at += strlen(draft->slot);
+        } else {
+            text_add_char(ret, *at++);
+        }
+    }
+    return ret->cut ? fix : ret->ptr;
+}
+
 static void store(struct posture_report *report,
     const struct posture_invariant *row, const struct report_draft *draft)
 {
     enum posture_action action = action_of(report, row, draft);
+    char filled[2048];
+    struct text buf = text_over(filled, sizeof(filled));
     const char *fix =
-        draft->fix == NULL ? row->fix[report->platform] : draft->fix;
+        fill(draft->fix == NULL ? row->fix[report->platform] : draft->fix,
+            draft, &buf);
     const char *copies[TEXTS] = {NULL};
     char *block = NULL;
 
@@ -147,6 +195,7 @@ static void store(struct posture_report *report,
         .reason = copies[3],
         .fix = copies[4],
         .impact = copies[5],
+        .runbook = row->runbook,
     };
     report->stopped = (report->flags & POSTURE_STOP_AT_FIRST) != 0 &&
                       action == POSTURE_ACTION_REFUSE;

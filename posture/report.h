@@ -13,12 +13,14 @@ struct posture_report {
     enum posture_phase phase;
     enum posture_platform platform;
     unsigned flags;
+    unsigned catalogue;               /* the policy's */
     struct posture_finding *findings; /* each one's strings in one block */
     char **blocks;
     size_t count;
     size_t cap;
     bool stopped; /* POSTURE_STOP_AT_FIRST, and it came */
     bool no_memory;
+    bool contradicted; /* two sources of a fact disagree */
     char notice[96];
     const struct policy_waiver *waivers; /* the policy's, while judging */
     size_t waiver_count;
@@ -34,7 +36,9 @@ struct report_draft {
     const char *observed;
     const char *expected;
     const char *reason;
-    const char *fix; /* NULL: the row's, for the platform */
+    const char *fix;   /* NULL: the row's, for the platform; in it ... */
+    const char *slot;  /* ... this word stands for ... */
+    const char *value; /* ... that one; both may be NULL */
 };
 
 NONNULL void report_add(struct posture_report *report,

@@ -19,6 +19,7 @@ const struct invariant row_config = {
         .impact = "",
         .action = ALWAYS_REFUSED, .on_unknown = ALWAYS_REFUSED,
         .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errinvalidconfig",
     },
     .judge = judge_config,
 };
@@ -39,6 +40,7 @@ const struct invariant row_running_as_root = {
         .impact = "ports below 1024 then need CAP_NET_BIND_SERVICE or higher port flags; volumes need that owner",
         .action = PRODUCTION_REFUSED, .on_unknown = PRODUCTION_REFUSED,
         .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errrunningasroot",
     },
     .judge = judge_root,
 };
@@ -59,6 +61,7 @@ const struct invariant row_capabilities = {
         .impact = "ports below 1024 can then be bound with CAP_NET_BIND_SERVICE only",
         .action = EXPOSED_REFUSED, .on_unknown = PRODUCTION_REFUSED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errunexpectedcapability",
     },
     .judge = judge_capabilities,
 };
@@ -79,6 +82,7 @@ const struct invariant row_cert_cache = {
         .impact = "another program that reads the directory loses access",
         .action = ALWAYS_REFUSED, .on_unknown = PRODUCTION_REFUSED,
         .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errcachedirinsecure",
     },
     .judge = judge_cert_cache,
 };
@@ -99,6 +103,7 @@ const struct invariant row_plaintext_listener = {
         .impact = "clients must connect with wss://",
         .action = PRODUCTION_REFUSED, .on_unknown = PRODUCTION_REFUSED,
         .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errinsecurelisteninproduction",
     },
     .judge = judge_plaintext,
 };
@@ -119,6 +124,7 @@ const struct invariant row_listeners = {
         .impact = "whatever used that socket stops working",
         .action = EXPOSED_REFUSED, .on_unknown = PRODUCTION_REFUSED,
         .linux_only = true, .phases = AT_BOOT | AT_BOUND,
+        .since = 1, .runbook = "docs/runbook.md#errunexpectedlistener",
     },
     .judge = judge_listeners,
 };
@@ -139,6 +145,7 @@ const struct invariant row_single_instance = {
         .impact = "",
         .action = EXPOSED_REFUSED, .on_unknown = PRODUCTION_REFUSED,
         .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errmultiinstancedeploydetected",
     },
     .judge = judge_single_instance,
 };

@@ -18,6 +18,7 @@ const struct invariant row_executable = {
         .impact = "a program that updates itself no longer can",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errexecutableinsecure",
     },
     .judge = judge_executable,
 };
@@ -38,6 +39,7 @@ const struct invariant row_inherited_descriptors = {
         .impact = "what the parent meant to pass on is gone",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errinheriteddescriptor",
     },
     .judge = judge_inherited_descriptors,
 };
@@ -58,6 +60,7 @@ const struct invariant row_key_files = {
         .impact = "other programs that read the same file no longer can",
         .action = ALWAYS_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = false, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errkeyfileinsecure",
     },
     .judge = judge_key_files,
 };

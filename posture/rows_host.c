@@ -18,6 +18,7 @@ const struct invariant row_runtime_socket = {
         .impact = "a program that manages containers no longer can",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errruntimesocketexposed",
     },
     .judge = judge_runtime_socket,
 };
@@ -38,6 +39,7 @@ const struct invariant row_privileged_container = {
         .impact = "a program that needs a device gets it by --device alone",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errprivilegedcontainer",
     },
     .judge = judge_privileged_container,
 };
@@ -58,6 +60,7 @@ const struct invariant row_root_filesystem = {
         .impact = "what writes outside of its volumes fails",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errwritableroot",
     },
     .judge = judge_root_filesystem,
 };
@@ -78,6 +81,7 @@ const struct invariant row_memory_limit = {
         .impact = "the process is killed when it needs more",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errnomemorylimit",
     },
     .judge = judge_memory_limit,
 };

@@ -12,12 +12,13 @@ const struct invariant row_no_way_back = {
             [POSTURE_PLATFORM_DOCKER] = "docker run --security-opt no-new-privileges:true",
             [POSTURE_PLATFORM_PODMAN] = "podman run --security-opt no-new-privileges",
             [POSTURE_PLATFORM_KUBERNETES] = "securityContext: {allowPrivilegeEscalation: false}",
-            [POSTURE_PLATFORM_FLY] = "ENTRYPOINT [\"setpriv\", \"--no-new-privs\", \"COMMAND\"] in the Dockerfile",
+            [POSTURE_PLATFORM_FLY] = "ENTRYPOINT [\"posture\", \"run\", \"--seal=no-new-privs\", \"--\", \"PROGRAM\"] in the Dockerfile",
             [POSTURE_PLATFORM_SYSTEMD] = "systemctl edit UNIT: NoNewPrivileges=yes",
         },
         .impact = "setuid programs such as ping or sudo lose their privileges below this process",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT | AT_SEALED,
+        .since = 1, .runbook = "docs/runbook.md#errprivilegeregainable",
     },
     .judge = judge_no_way_back,
 };
@@ -38,6 +39,7 @@ const struct invariant row_loader_environment = {
         .impact = "an allocator or agent that was preloaded is gone; allow its exact value by policy instead",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errloaderinjection",
     },
     .judge = judge_loader_environment,
 };
@@ -58,6 +60,7 @@ const struct invariant row_traced = {
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errbeingtraced",
     },
     .judge = judge_traced,
 };
@@ -78,6 +81,7 @@ const struct invariant row_descriptor_limit = {
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errdescriptorlimittoolow",
     },
     .judge = judge_descriptor_limit,
 };
@@ -98,6 +102,7 @@ const struct invariant row_clock = {
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = false, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errclockunset",
     },
     .judge = judge_clock,
 };
@@ -118,6 +123,7 @@ const struct invariant row_entropy = {
         .impact = "",
         .action = ALWAYS_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errentropyunavailable",
     },
     .judge = judge_entropy,
 };
@@ -138,6 +144,7 @@ const struct invariant row_personality = {
         .impact = "",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#erraslrdisabled",
     },
     .judge = judge_personality,
 };
@@ -158,6 +165,7 @@ const struct invariant row_host_namespaces = {
         .impact = "",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errhostnamespace",
     },
     .judge = judge_host_namespaces,
 };
@@ -178,6 +186,7 @@ const struct invariant row_privileged_group = {
         .impact = "what only that group may read is out of reach",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errprivilegedgroup",
     },
     .judge = judge_privileged_group,
 };
@@ -198,6 +207,7 @@ const struct invariant row_confinement = {
         .impact = "",
         .action = ALWAYS_WARNED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT,
+        .since = 1, .runbook = "docs/runbook.md#errunconfined",
     },
     .judge = judge_confinement,
 };
@@ -208,16 +218,17 @@ const struct invariant row_core_dumps = {
         .rule = "the process is not dumpable, or no core is written anywhere",
         .why = "a core dump writes the keys in memory to a disk that others read",
         .fix = {
-            [POSTURE_PLATFORM_BARE] = "prlimit --core=0 COMMAND, where core_pattern does not begin with |",
-            [POSTURE_PLATFORM_DOCKER] = "docker run --ulimit core=0",
-            [POSTURE_PLATFORM_PODMAN] = "podman run --ulimit core=0",
-            [POSTURE_PLATFORM_KUBERNETES] = "no such field: let the program seal itself (prctl PR_SET_DUMPABLE)",
-            [POSTURE_PLATFORM_FLY] = "no such setting: let the program seal itself (prctl PR_SET_DUMPABLE)",
-            [POSTURE_PLATFORM_SYSTEMD] = "systemctl edit UNIT: LimitCORE=0",
+            [POSTURE_PLATFORM_BARE] = "prlimit --core=1 COMMAND",
+            [POSTURE_PLATFORM_DOCKER] = "docker run --ulimit core=1",
+            [POSTURE_PLATFORM_PODMAN] = "podman run --ulimit core=1",
+            [POSTURE_PLATFORM_KUBERNETES] = "command: [\"posture\", \"run\", \"--seal=no-core\", \"--\", \"PROGRAM\"]: a pod has no field for it",
+            [POSTURE_PLATFORM_FLY] = "ENTRYPOINT [\"posture\", \"run\", \"--seal=no-core\", \"--\", \"PROGRAM\"] in the Dockerfile",
+            [POSTURE_PLATFORM_SYSTEMD] = "systemctl edit UNIT: LimitCORE=1",
         },
         .impact = "crashes leave no core to look at",
         .action = PRODUCTION_REFUSED, .on_unknown = ALWAYS_WARNED,
         .linux_only = true, .phases = AT_BOOT | AT_SEALED,
+        .since = 1, .runbook = "docs/runbook.md#errcoredumppossible",
     },
     .judge = judge_core_dumps,
 };

@@ -1,6 +1,7 @@
 #include "posture/seal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -8,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/own.h"
 #include "posture/seal_part.h"
 
 static const char *const part_names[] = {
@@ -127,6 +129,40 @@ static void seal_not_dumpable(struct seal_report *ret)
     settle(ret, SEAL_NOT_DUMPABLE, before, !is_dumpable(), error);
 }
 
+/* Does core_pattern name a program or a socket?  Then a limit of 0 is none;
+ * what cannot be read may be one. */
+static bool cores_ignore_0(void)
+{
+    CLOSES int fd = open("/proc/sys/kernel/core_pattern", O_RDONLY | O_CLOEXEC);
+    char first = '|';
+
+    return fd < 0 || read(fd, &first, 1) != 1 || first == '|' || first == '@';
+}
+
+/* 1 and not 0: see limit_stops_cores() of judge_process.c. */
+static bool cores_are_stopped(void)
+{
+    struct rlimit core;
+
+    if (prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0)
+        return true;
+    if (getrlimit(RLIMIT_CORE, &core) < 0 || core.rlim_max > 1)
+        return false;
+    return core.rlim_cur == 1 || !cores_ignore_0();
+}
+
+/* A limit that was 0 before cannot become 1. */
+static void seal_no_core(struct seal_report *ret)
+{
+    const struct rlimit smallest = {1, 1};
+    bool before = cores_are_stopped();
+    int error = 0;
+
+    if (!before && setrlimit(RLIMIT_CORE, &smallest) < 0)
+        error = errno;
+    settle(ret, SEAL_NO_CORE, before, cores_are_stopped(), error);
+}
+
 static void settle_landlock(struct seal_report *ret, enum seal_part part,
     int abi_needed, int failed, bool proven)
 {
@@ -160,15 +196,15 @@ static void seal_reach(const struct seal_plan *plan, struct seal_report *ret)
         settle_landlock(ret, SEAL_TCP_BIND, 4, failed, seal_probe_tcp_bind());
 }
 
-static void seal_syscalls(enum seal_profile profile, struct seal_report *ret)
+static void seal_syscalls(const struct seal_plan *plan, struct seal_report *ret)
 {
-    int failed = seal_filter(profile);
+    int failed = seal_filter(plan);
 
     if (failed == -ENOTSUP) {
         miss(ret, SEAL_SYSCALLS, 0, "this build has sanitizers");
     } else if (failed != 0) {
         miss(ret, SEAL_SYSCALLS, -failed, "seccomp refused the filter");
-    } else if (!seal_probe_filter(profile)) {
+    } else if (!seal_probe_filter(plan)) {
         miss(ret, SEAL_SYSCALLS, 0,
             "the filter is loaded, and a probe got through");
     } else {
@@ -176,19 +212,43 @@ static void seal_syscalls(enum seal_profile profile, struct seal_report *ret)
     }
 }
 
+/* What threads share: the memory, and the limits. */
+static bool is_shared(enum seal_part part)
+{
+    return part == SEAL_NOT_DUMPABLE || part == SEAL_NO_CORE;
+}
+
+static void miss_other_threads(
+    const struct seal_plan *plan, struct seal_report *ret)
+{
+    for (size_t i = 0; i < SEAL_PART_COUNT; i++) {
+        enum seal_part part = (enum seal_part)i;
+
+        if (is_asked(plan, part) && !is_shared(part) &&
+            ret->parts[part].state != SEAL_MISSING)
+            miss(ret, part, 0, "threads that were started before are free");
+    }
+}
+
 void seal_apply(const struct seal_plan *plan, struct seal_report *ret)
 {
+    bool alone = seal_thread_count() <= 1;
+
     *ret = (struct seal_report){.landlock_abi = 0};
     /* no_new_privs comes first: Landlock and seccomp need it. */
     if (is_asked(plan, SEAL_NO_NEW_PRIVS))
         seal_no_new_privs(ret);
     if (is_asked(plan, SEAL_NOT_DUMPABLE))
         seal_not_dumpable(ret);
+    if (is_asked(plan, SEAL_NO_CORE))
+        seal_no_core(ret);
     seal_reach(plan, ret);
     if (is_asked(plan, SEAL_CAPABILITIES))
         seal_capabilities(ret);
     if (is_asked(plan, SEAL_SYSCALLS))
-        seal_syscalls(plan->profile, ret);
+        seal_syscalls(plan, ret);
+    if (!alone)
+        miss_other_threads(plan, ret);
 }
 
 bool seal_is_whole(const struct seal_report *report)

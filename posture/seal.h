@@ -5,7 +5,8 @@
  * be taken back: no_new_privs, capabilities, core dumps and tracing, writing
  * outside declared paths and binding other TCP ports (Landlock), and system
  * calls (seccomp).  Applied after the sockets are bound and before threads
- * are made: below Landlock ABI 8 a ruleset binds the calling thread alone.
+ * are started: all of it but core dumps binds the calling thread alone, and
+ * those that it starts later.  Where /proc shows others they are missing.
  *
  * Afterwards the kernel is asked again; a part is enforced only if it says so.
  * See prctl(2), capabilities(7), landlock(7), seccomp(2).
@@ -25,7 +26,8 @@
     X(SEAL_NOT_DUMPABLE, "not-dumpable", "no core dump, no tracer")            \
     X(SEAL_FILES, "files", "no writing outside the declared paths")            \
     X(SEAL_TCP_BIND, "tcp-bind", "no binding of other TCP ports")              \
-    X(SEAL_SYSCALLS, "syscalls", "no system call beyond the profile")
+    X(SEAL_SYSCALLS, "syscalls", "no system call beyond the profile")          \
+    X(SEAL_NO_CORE, "no-core", "no core dump, past an exec too")
 
 enum seal_part {
 #define X(id, name, text) id,
@@ -40,13 +42,16 @@ enum seal_profile {
      * every other call raises SIGSYS */
     SEAL_PROFILE_SERVER,
     /* any program: all but what no service needs (mounting, modules, tracing,
-     * other socket families, ...); those fail with EPERM */
+     * namespaces, ...); those fail with EPERM, and clone3(2) with ENOSYS */
     SEAL_PROFILE_PROGRAM,
 };
 
 struct seal_plan {
     unsigned parts; /* bit n: enum seal_part n */
     enum seal_profile profile;
+    /* SEAL_PROFILE_SERVER: threads may be started after the seal.  Forking
+     * stays refused, with EPERM in place of SIGSYS. */
+    bool threads;
     const char *const *writable; /* directories and files; missing ones too */
     size_t writable_count;
     const uint16_t *bind_ports; /* TCP */

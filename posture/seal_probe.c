@@ -1,8 +1,10 @@
 /* Negative probes: each tries what a sealed process must not be able to do,
  * in a way that leaves nothing behind if it can. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -10,6 +12,20 @@
 
 #include "base/own.h"
 #include "posture/seal_part.h"
+
+unsigned seal_thread_count(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *task = NULL;
+    unsigned count = 0;
+
+    if (tasks == NULL)
+        return 0;
+    while ((task = readdir(tasks)) != NULL) /* NOLINT: the stream is ours */
+        count += task->d_name[0] != '.';
+    (void)closedir(tasks);
+    return count;
+}
 
 static bool is_writable(const struct seal_plan *plan, const char *path)
 {
@@ -60,16 +76,33 @@ static bool is_filtered(long number)
     return syscall(number, -1, NULL, 0, 0, 0) < 0 && errno == EPERM;
 }
 
-bool seal_probe_filter(enum seal_profile profile)
+/* Flags that the kernel would refuse with EINVAL: nothing is ever started. */
+static bool fork_is_filtered(void)
+{
+    return syscall(SYS_clone, (unsigned long)CLONE_SIGHAND, 0, 0, 0, 0) < 0 &&
+           errno == EPERM;
+}
+
+static bool namespaces_are_filtered(void)
+{
+    return syscall(SYS_clone, (unsigned long)(CLONE_SIGHAND | CLONE_NEWUSER), 0,
+               0, 0, 0) < 0 &&
+           errno == EPERM;
+}
+
+bool seal_probe_filter(const struct seal_plan *plan)
 {
     static const long server[] = {
         SYS_bind, SYS_listen, SYS_execve, SYS_execveat, SYS_socket};
 
-    if (profile == SEAL_PROFILE_PROGRAM)
-        return is_filtered(SYS_ptrace) && is_filtered(SYS_init_module);
+    if (plan->profile == SEAL_PROFILE_PROGRAM) {
+        return is_filtered(SYS_ptrace) && is_filtered(SYS_init_module) &&
+               namespaces_are_filtered();
+    }
     for (size_t i = 0; i < ARRAY_LEN(server); i++) {
         if (!is_filtered(server[i]))
             return false;
     }
-    return true;
+    /* Without threads clone(2) is not listed at all, and would end us. */
+    return !plan->threads || fork_is_filtered();
 }

@@ -11,7 +11,8 @@ enum {
     EXIT_WARNED = 4, /* --strict */
     EXIT_USAGE = 64,
     EXIT_NOINPUT = 66,
-    EXIT_INTERNAL = 70,
+    EXIT_INTERNAL = 70, /* main() says so; and what said so itself: */
+    EXIT_CONTRADICTED = 70 | 256,
     EXIT_CONFIG = 78,       /* run: refused */
     EXIT_CANNOT_EXEC = 126, /* run: the program cannot be executed */
     EXIT_NOT_FOUND = 127,   /* run: there is no such program */

@@ -2,6 +2,7 @@
 
 #include "posture/cmd/cmd.h"
 #include "posture/cmd/options.h"
+#include "posture/report.h"
 
 static int write_one(
     const struct posture_report *report, const struct output *output)
@@ -24,6 +25,12 @@ static int write_one(
 
 static int status_of(const struct options *o, const struct posture_report *r)
 {
+    if (r->contradicted) {
+        (void)fputs("posture: /proc and the system calls contradict each "
+                    "other: neither can be relied on\n",
+            stderr);
+        return EXIT_CONTRADICTED;
+    }
     switch (posture_report_action(r)) {
     case POSTURE_ACTION_REFUSE:
         return EXIT_REFUSED;

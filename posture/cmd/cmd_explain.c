@@ -14,6 +14,33 @@ int cmd_list(int argc, char *argv[])
     return 0;
 }
 
+static const char *word_of(enum posture_action action)
+{
+    return action == POSTURE_ACTION_REFUSE ? "refuse" : "warn";
+}
+
+/* What a failure does, and what is not known, by mode. */
+static void print_actions(const struct posture_invariant *row)
+{
+    (void)printf("failed  ");
+    for (unsigned m = 0; m <= POSTURE_MODE_PRODUCTION; m++) {
+        (void)printf("%s%s: %s", m == 0 ? "" : ", ",
+            posture_mode_name((enum posture_mode)m), word_of(row->action[m]));
+    }
+    (void)printf("\nunknown %s in production\n",
+        word_of(row->on_unknown[POSTURE_MODE_PRODUCTION]));
+}
+
+static void print_waiving(const struct posture_invariant *row)
+{
+    if (row->error <= POSTURE_ERR_MULTI_INSTANCE_DEPLOY_DETECTED) {
+        (void)puts("waive   it is of the core and cannot be waived");
+    } else {
+        (void)printf(
+            "waive   --waive %s:YYYY-MM-DD:REASON, at most 90 days\n", row->id);
+    }
+}
+
 int cmd_explain(int argc, char *argv[])
 {
     const struct posture_invariant *row = NULL;
@@ -27,6 +54,9 @@ int cmd_explain(int argc, char *argv[])
         row->rule, row->why);
     if (row->impact[0] != '\0')
         (void)printf("impact  %s\n", row->impact);
+    print_actions(row);
+    print_waiving(row);
+    (void)printf("more    %s\n", row->runbook);
     (void)puts("\nfix");
     for (unsigned p = 0; p < POSTURE_PLATFORM_COUNT; p++) {
         (void)printf("  %-11s %s\n",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/attr.h"
@@ -119,12 +120,25 @@ static int check_and_become(
         posture_policy_declare_seal(
             o->settings.policy, POSTURE_SEALS_NO_NEW_PRIVS);
     }
+    if ((seal->plan.parts >> SEAL_NO_CORE & 1) != 0) {
+        posture_policy_declare_seal(
+            o->settings.policy, POSTURE_SEALS_NOT_DUMPABLE);
+    }
     status = declare_program(o, argv[0]);
     if (status == 0)
         status = check(o, POSTURE_PHASE_BOOT);
     if (status == 0 && seal->plan.parts != 0)
         status = apply_seal(o, seal);
     return status == 0 ? become(argv) : status;
+}
+
+/* Started by the one whom the bit names, the kernel sees nothing special. */
+static bool is_setuid(void)
+{
+    struct stat st;
+
+    return stat("/proc/self/exe", &st) == 0 &&
+           (st.st_mode & (S_ISUID | S_ISGID)) != 0;
 }
 
 int cmd_run(int argc, char *argv[])
@@ -136,7 +150,7 @@ int cmd_run(int argc, char *argv[])
 
     /* A write a report, not one a word. */
     IGNORE(setvbuf(stderr, NULL, _IOFBF, BUFSIZ) != 0, "then it is slower");
-    if (getauxval(AT_SECURE) != 0) {
+    if (getauxval(AT_SECURE) != 0 || is_setuid()) {
         (void)fputs("posture: refused; run is setuid, setgid or has file "
                     "capabilities: chmod u-s,g-s, setcap -r\n",
             stderr);

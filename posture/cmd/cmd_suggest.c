@@ -16,7 +16,7 @@ static const struct {
                "  --security-opt no-new-privileges:true \\\n"
                "  --read-only \\\n"
                "  --memory 512m \\\n"
-               "  --ulimit core=0 \\\n"
+               "  --ulimit core=1 \\\n"
                "  --ulimit nofile=65536:65536 \\\n"
                "  IMAGE\n"},
     {"podman", "podman run \\\n"
@@ -25,7 +25,7 @@ static const struct {
                "  --security-opt no-new-privileges \\\n"
                "  --read-only \\\n"
                "  --memory 512m \\\n"
-               "  --ulimit core=0 \\\n"
+               "  --ulimit core=1 \\\n"
                "  --ulimit nofile=65536:65536 \\\n"
                "  IMAGE\n"},
     {"kubernetes",
@@ -49,7 +49,11 @@ static const struct {
         "        drop: [ALL]\n"
         "    resources:\n"
         "      limits:\n"
-        "        memory: 512Mi\n"},
+        "        memory: 512Mi\n"
+        "    # a pod has no field for core dumps; where the program does not "
+        "seal itself:\n"
+        "    command: [/posture, run, --production, --seal=no-core, --, "
+        "/PROGRAM]\n"},
     {"systemd", "# systemctl edit UNIT\n"
                 "[Service]\n"
                 "DynamicUser=yes\n"
@@ -67,17 +71,17 @@ static const struct {
                 "LockPersonality=yes\n"
                 "SystemCallFilter=@system-service\n"
                 "SystemCallArchitectures=native\n"
-                "LimitCORE=0\n"
+                "LimitCORE=1\n"
                 "LimitNOFILE=65536\n"
                 "MemoryMax=512M\n"},
     {"fly", "# Dockerfile; a machine has no field for these\n"
             "USER 65532:65532\n"
             "ENTRYPOINT [\"posture\", \"run\", \"--production\", "
-            "\"--seal=no-new-privs\", \"--\", \"PROGRAM\"]\n"
+            "\"--seal=no-new-privs,no-core\", \"--\", \"PROGRAM\"]\n"
             "\n"
             "# once, for a volume: fly ssh console -C 'chown -R 65532:65532 "
             "DIR'\n"},
-    {"bare", "prlimit --core=0 \\\n"
+    {"bare", "prlimit --core=1 \\\n"
              "  setpriv --reuid=65532 --regid=65532 --clear-groups \\\n"
              "  --no-new-privs --inh-caps=-all --ambient-caps=-all "
              "--bounding-set=-all \\\n"

@@ -1,4 +1,5 @@
 /* posture: the check as a command. */
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ static const char help[] =
     "  --strict              warnings count too\n"
     "  --format F[=FILE]     text, json, junit, sarif, prometheus, logfmt\n"
     "  --phase P             boot, bound or sealed\n"
-    "  --seal PARTS          run: no-new-privs,capabilities,syscalls,\n"
+    "  --seal PARTS          run: no-new-privs,no-core,capabilities,syscalls,\n"
     "                        bind=PORT|none,write=PATH|none; --require-seal\n"
     "\n"
     "exit codes: 0 passed or warned, 3 refused, 4 warned under --strict,\n"
@@ -52,6 +53,18 @@ int cmd_usage_error(const char *what, const char *word)
     return EXIT_USAGE;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* posture --help, posture help, and posture COMMAND --help. */
+static bool asks_for_help(int argc, char *argv[])
+{
+    return is_help(argv[1]) || strcmp(argv[1], "help") == 0 ||
+           (argc == 3 && is_help(argv[2]));
+}
+
 static int run_command(int argc, char *argv[])
 {
     static const struct {
@@ -71,7 +84,7 @@ static int run_command(int argc, char *argv[])
         (void)fputs(help, stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+    if (asks_for_help(argc, argv)) {
         (void)fputs(help, stdout);
         return 0;
     }
@@ -97,5 +110,5 @@ int main(int argc, char *argv[])
     }
     if (status == EXIT_INTERNAL)
         (void)fputs("posture: internal error\n", stderr);
-    return status;
+    return status & UINT8_MAX;
 }

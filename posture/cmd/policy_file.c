@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "posture/cmd/cmd.h"
+#include "posture/judge_path.h"
 
 struct reader {
     const char *path;
@@ -26,6 +28,16 @@ static void complain(struct reader *r, const char *what, const char *word)
     r->errors++;
 }
 
+/* inih tells of the first such line alone, and of none beside other errors. */
+static bool is_no_line(const char *line)
+{
+    size_t start = strspn(line, " \t\r\n");
+
+    /* What begins with a blank goes on with the value of the line before. */
+    return start == 0 && line[0] != '\0' && strchr(";#[", line[0]) == NULL &&
+           strpbrk(line, "=:") == NULL;
+}
+
 /* inih reads lines of a fixed size; a longer one would become two. */
 static char *next_line(char *buf, int cap, void *stream)
 {
@@ -37,6 +49,8 @@ static char *next_line(char *buf, int cap, void *stream)
     r->line++;
     if (strchr(line, '\n') == NULL && feof(r->file) == 0)
         complain(r, "line too long", "at most 198 characters");
+    if (is_no_line(line))
+        complain(r, "no section, comment or key = value", "syntax");
     return line;
 }
 
@@ -95,6 +109,40 @@ static bool is_ours_alone(FILE *file, const char *path)
     return true;
 }
 
+/* And who can put another in its place. */
+static int check_place(const char *path)
+{
+    struct fact_directory *walk = calloc(1, sizeof(*walk));
+    const struct fact_component *weak = NULL;
+
+    if (walk == NULL)
+        return EXIT_INTERNAL;
+    facts_file(path, walk);
+    weak = judge_path_weak_ancestor(walk, geteuid());
+    if (weak != NULL) {
+        (void)fprintf(stderr,
+            "posture: %s: others can replace this policy: %s (owner %u, mode "
+            "%04o); chmod go-w '%s', and let root or this user own it\n",
+            path, weak->path, (unsigned)weak->uid,
+            (unsigned)weak->mode & 07777U, weak->path);
+    }
+    free(walk);
+    return weak == NULL ? 0 : EXIT_NOINPUT;
+}
+
+static int parse(struct reader *r)
+{
+    int line = ini_parse_stream(next_line, r, take, r);
+
+    if (line != 0 && r->errors == 0 && !r->in_memory_trouble) {
+        r->line = (unsigned)(line < 0 ? 0 : line);
+        complain(r, "no section, comment or key = value", "syntax");
+    }
+    if (r->in_memory_trouble)
+        return EXIT_INTERNAL;
+    return r->errors > 0 ? EXIT_NOINPUT : 0;
+}
+
 int policy_file_read(const char *path, struct settings *settings)
 {
     struct reader r = {.path = path, .settings = settings};
@@ -106,21 +154,9 @@ int policy_file_read(const char *path, struct settings *settings)
         perror(NULL);
         return EXIT_NOINPUT;
     }
-    if (!is_ours_alone(r.file, path)) {
-        failed = EXIT_NOINPUT;
-    } else {
-        int line = ini_parse_stream(next_line, &r, take, &r);
-
-        if (line != 0 && r.errors == 0 && !r.in_memory_trouble) {
-            r.line = (unsigned)(line < 0 ? 0 : line);
-            complain(&r, "no section, comment or key = value", "syntax");
-        }
-        if (r.in_memory_trouble) {
-            failed = EXIT_INTERNAL;
-        } else if (r.errors > 0) {
-            failed = EXIT_NOINPUT;
-        }
-    }
+    failed = is_ours_alone(r.file, path) ? check_place(path) : EXIT_NOINPUT;
+    if (failed == 0)
+        failed = parse(&r);
     (void)fclose(r.file);
     return failed;
 }

@@ -65,12 +65,15 @@ static void print_finding(
         return;
     }
     (void)fprintf(out, "%s\n", f->sentinel);
+    if (f->verdict != POSTURE_FAIL)
+        print_line("verdict", posture_verdict_name(f->verdict), out);
     print_line("object", f->object, out);
     print_line("reason", f->reason, out);
     print_line("observed", f->observed, out);
     print_line("expected", f->expected, out);
     print_line("fix", f->fix, out);
     print_line("impact", f->impact, out);
+    print_line("runbook", f->runbook, out);
 }
 
 static void print_action(const struct posture_report *report,
@@ -134,11 +137,15 @@ bool print_json(const struct posture_report *report, FILE *out)
 bool print_logfmt(const struct posture_report *report, FILE *out)
 {
     for (size_t i = 0; i < posture_report_count(report); i++) {
-        char line[3000];
+        const struct posture_finding *f = posture_report_finding(report, i);
+        size_t len = posture_finding_logfmt(f, NULL, 0);
+        char *line = malloc(len + 1);
 
-        (void)posture_finding_logfmt(
-            posture_report_finding(report, i), line, sizeof(line));
+        if (line == NULL)
+            return false;
+        (void)posture_finding_logfmt(f, line, len + 1);
         (void)fprintf(out, "%s\n", line);
+        free(line);
     }
     return true;
 }

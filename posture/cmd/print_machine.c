@@ -128,6 +128,17 @@ static void put_rules(FILE *out)
     }
 }
 
+/* What a policy waives, SARIF section 3.35. */
+static void put_suppression(const struct posture_finding *f, FILE *out)
+{
+    if (f->verdict != POSTURE_WAIVED)
+        return;
+    (void)fputs(
+        ",\"suppressions\":[{\"kind\":\"external\",\"justification\":", out);
+    put_quoted(f->reason, out);
+    (void)fputs("}]", out);
+}
+
 /* SARIF 2.1.0 (OASIS): the findings that ask for something. */
 bool print_sarif(const struct posture_report *report, FILE *out)
 {
@@ -158,7 +169,11 @@ bool print_sarif(const struct posture_report *report, FILE *out)
         put_quoted(f->expected, out);
         (void)fputs(",\"fix\":", out);
         put_quoted(f->fix, out);
-        (void)fputs("}}", out);
+        (void)fputs(",\"runbook\":", out);
+        put_quoted(f->runbook, out);
+        (void)fputs("}", out);
+        put_suppression(f, out);
+        (void)fputs("}", out);
         comma = ",";
     }
     (void)fputs("]}]}\n", out);

@@ -46,6 +46,8 @@ static bool add_word(struct seal_option *o, const char *word)
         ask(o, SEAL_NO_NEW_PRIVS);
     } else if (strcmp(word, "capabilities") == 0) {
         ask(o, SEAL_CAPABILITIES);
+    } else if (strcmp(word, "no-core") == 0) {
+        ask(o, SEAL_NO_CORE);
     } else if (strcmp(word, "syscalls") == 0) {
         ask(o, SEAL_SYSCALLS);
     } else {

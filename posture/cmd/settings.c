@@ -66,7 +66,9 @@ static int expect_listener(
         posture_policy_expect_listener(s->policy, value, "expect-listener");
 
     return failed == -EINVAL
-               ? refuse(why, "expected IP:PORT, [IP]:PORT or :PORT")
+               ? refuse(why,
+                     "expected IP:PORT, [IP]:PORT or :PORT, behind udp: or "
+                     "mptcp: if it is not TCP, or unix:/PATH, unix:@NAME")
                : failed;
 }
 
@@ -118,6 +120,17 @@ static int set_descriptors(
     if (!num_parse_u64(span_str(value), UINT32_MAX, &needed) || needed == 0)
         return refuse(why, "expected a number above 0");
     return posture_policy_set_descriptors(s->policy, needed, "as declared");
+}
+
+static int set_catalogue(
+    struct settings *s, const char *value, struct text *why)
+{
+    uint64_t number = 0;
+
+    if (!num_parse_u64(span_str(value), POSTURE_CATALOGUE, &number) ||
+        number == 0)
+        return refuse(why, "this posture does not have that catalogue");
+    return posture_policy_set_catalogue(s->policy, (unsigned)number);
 }
 
 /* NAME=VALUE in two; the caller frees *name. */
@@ -222,7 +235,7 @@ static const struct {
     {"allow-no-capability", "", allow_no_capability, false,
         "start from none instead"},
     {"expect-listener", "IP:PORT", expect_listener, true,
-        "a socket that may be held listening"},
+        "one that may be held; udp:IP:PORT, unix:PATH too"},
     {"allow-activation", "", allow_activation, false,
         "sockets of sd_listen_fds(3) may be held"},
     {"cert-cache", "DIR", set_cert_cache, false,
@@ -238,6 +251,8 @@ static const struct {
         "a variable that must be set, and its shape"},
     {"require-secret", "NAME[=ERE]", require_secret, true,
         "the same, and its value is never printed"},
+    {"catalogue", "N", set_catalogue, false,
+        "rows that came after it warn only"},
     {"waive", "ID:DATE:REASON", add_waiver, true,
         "warn only, until that day, at most 90 days away"},
 };

@@ -97,8 +97,8 @@ def test_the_static_library_stands_alone(installed, tmp_path):
 STRUCTS = {
     "posture_variable": "name shape required secret check pattern fix",
     "posture_problem": "key observed expected reason fix",
-    "posture_finding": "id sentinel error verdict action error_number object observed expected reason fix impact",
-    "posture_invariant": "id sentinel error rule why fix impact action on_unknown linux_only phases",
+    "posture_finding": "id sentinel error verdict action error_number object observed expected reason fix impact runbook",
+    "posture_invariant": "id sentinel error rule why fix impact action on_unknown linux_only phases runbook since",
 }
 
 
@@ -160,6 +160,7 @@ def test_completion():
     assert complete("explain", "runn") == ["running-as-root"]
     assert complete("check", "--allow-act") == ["--allow-activation"]
     assert complete("check", "--format", "j") == ["json", "junit"]
+    assert complete("run", "--seal", "no-") == ["no-new-privs", "no-core"]
     assert complete("suggest", "--for", "kube") == ["kubernetes"]
 
 

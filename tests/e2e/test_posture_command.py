@@ -1,7 +1,10 @@
 """The posture command: what it prints, and its exit codes."""
 import json
 import os
+import pathlib
 import pty
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -31,6 +34,19 @@ def test_explain(name):
     assert r.returncode == 0
     for platform in ("bare", "docker", "podman", "kubernetes", "fly", "systemd"):
         assert platform in r.stdout
+    assert "production: refuse" in r.stdout or "production: warn" in r.stdout
+    assert ("cannot be waived" in r.stdout) == (name in IDS[:7])
+    [section] = re.findall(r"docs/runbook.md#(\w+)$", r.stdout, flags=re.M)
+    runbook = (pathlib.Path(__file__).parents[2] / "docs" / "runbook.md").read_text()
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## )", runbook, flags=re.M | re.S))
+    [text] = [text for title, text in sections.items() if title.lower() == section]
+    # The same words: why it matters, and how to fix it on each platform.  And whether it can be waived.
+    why = re.search(r"^why +(.*)$", r.stdout, flags=re.M)[1]
+    assert why[1:] in " ".join(text.split())
+    assert len(fixes := re.findall(r"^  (\w+ +.*)$", r.stdout.split("\nfix\n")[1], flags=re.M)) == 6
+    for fix in fixes:
+        assert f"\n    {fix}\n" in text, fix
+    assert ("cannot be waived" if name in IDS[:7] else "aive it") in text
 
 
 @pytest.mark.parametrize("args", [["check"], ["check", "--format=json"], ["list"], ["--help"]])
@@ -98,8 +114,22 @@ def test_an_address_that_is_none_is_named():
     assert "IP:PORT" in r.stderr and "foo" in r.stderr and "memory" not in r.stderr
 
 
+BENCH = pathlib.Path(os.environ.get("RELEASE_DIR", "")) / "bench" / "bench_check"
+
+
+@pytest.mark.skipif(not BENCH.exists() or not shutil.which("strace"), reason="needs the release build and strace")
+def test_the_three_phases_of_a_boot_make_150_system_calls_at_most():
+    trace = subprocess.run(["strace", "-f", str(BENCH), "0"], capture_output=True, text=True, timeout=20).stderr
+    made = re.split(r"getppid\(\)", trace)[1].splitlines()[1:]
+    # Without what the measurement adds: two clocks, and the name of the tracer.
+    calls = [line for line in made if "(" in line and not line.startswith("clock_gettime") and "/comm" not in line]
+    assert 50 < len(calls) - 2 * any("/comm" in line for line in made) <= 150, trace
+
+
 def test_help_and_version():
     r = posture("--help")
     assert r.returncode == 0 and len(r.stdout.splitlines()) <= 24
     assert max(map(len, r.stdout.splitlines())) <= 80
+    for words in (["help"], ["-h"], ["check", "--help"], ["run", "--help"], ["list", "-h"], ["suggest", "--help"]):
+        assert posture(*words).stdout == r.stdout, words
     assert posture("--version").stdout.strip()

@@ -2,6 +2,7 @@
 would refuse never passes."""
 import collections
 import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -21,8 +22,11 @@ UID = 65532
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not STATIC or not shutil.which("strace"),
                                 reason="needs root, strace and the static command")
 
-# Errors that say nothing of what was asked.  ENOENT or EACCES would be an answer.
-ERRORS = ["EIO", "ENOMEM", "EINTR", "ENOSYS", "EMFILE"]
+# Errors that say nothing of what was asked, and those of a sandbox.
+ERRORS = ["EIO", "ENOMEM", "EINTR", "ENOSYS", "EMFILE", "EPERM", "EACCES"]
+# Where those of a sandbox are the answer: it may not be written, reached or opened.
+ANSWERS = {("faccessat2", "executable"), ("faccessat2", "root-filesystem"), ("faccessat2", "privileged-container"),
+           ("faccessat2", "runtime-socket"), ("newfstatat", "runtime-socket"), ("openat", "privileged-container")}
 # What starts and ends any program, and what strace cannot fail.
 NOT_OURS = {"execve", "exit_group", "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "mprotect", "rt_sigreturn",
             "clone", "fork", "vfork", "wait4", "exit"}
@@ -115,5 +119,53 @@ def test_each_call_fails_in_turn(scenario, error):
                 continue  # out of memory, or no output
             now = worst(r.stdout)
             passed = {row for row in failing if now.get(row) not in ("fail", "unknown")}
+            if error in ("EPERM", "EACCES"):
+                passed -= {row for call, row in ANSWERS if call == name}
             assert not passed, f"{where}: {passed} became {[now.get(row) for row in passed]}"
     assert tried > 100
+
+
+# A state in which one row of the core refuses and no other: whatever fails, the program does not start.
+NOBODY = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
+CORE = {
+    "running-as-root": (["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"], []),
+    "capabilities": ([*NOBODY[:-1], "--inh-caps=+sys_admin", "--ambient-caps=+sys_admin"], []),
+    "cert-cache": ([*NOBODY, "--inh-caps=-all"], ["--cert-cache", "/var/tmp"]),
+    "listeners": ([*NOBODY, "--inh-caps=-all"], []),
+    "config": ([*NOBODY, "--inh-caps=-all"], ["--require-variable", "NEEDED"]),
+}
+
+
+UNTIL = datetime.datetime.now(datetime.timezone.utc).date() + datetime.timedelta(30)
+WAIVERS = [f"--waive=traced:{UNTIL}:strace makes the calls fail", f"--waive=core-dumps:{UNTIL}:of the host that tests"]
+
+
+@pytest.mark.parametrize("row", list(CORE))
+def test_nothing_that_fails_starts_the_program(row):
+    who, options = CORE[row]
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as top, socket.create_server(("127.0.0.1", 0)) as stray:
+        os.chmod(top, 0o755)
+        binary, trace = pathlib.Path(top) / "posture", pathlib.Path(top) / "trace"
+        shutil.copy(STATIC, binary)
+        trace.touch()
+        trace.chmod(0o666)
+        fds = [stray.fileno()] if row == "listeners" else []
+
+        def start(*strace):
+            return subprocess.run(["prlimit", "--core=0", *who, "strace", "-qq", *strace, str(binary), "run", "--production",
+                                   *WAIVERS, *options, "--", "/bin/echo", "started"], capture_output=True, text=True, timeout=20,
+                                  pass_fds=fds, env=clean_environment())
+
+        calm = start("-o", str(trace))
+        refused = {line.split()[1] for line in calm.stderr.splitlines() if line.startswith("REFUSE")}
+        assert calm.returncode == 78 and refused == {row}, calm.stderr
+        calls = collections.Counter(m[1] for m in re.finditer(r"^([a-z0-9_]+)\(", trace.read_text(), flags=re.M))
+        for name, count in calls.items():
+            if name in NOT_OURS:
+                continue
+            for n in range(1, count + 1):
+                for error in ("EIO", "EPERM", "ENOENT"):
+                    if (row, name, error) == ("cert-cache", "newfstatat", "ENOENT"):
+                        continue  # then it is not there
+                    r = start("-o", "/dev/null", "-e", "trace=none", "-e", f"inject={name}:error={error}:when={n}")
+                    assert "started" not in r.stdout and r.returncode != 0, f"{name} number {n}: {error}: {r.stderr}"

@@ -21,9 +21,12 @@ from conftest import PATIENCE, POSTURE_BIN, RELAY_BIN, Relay, clean_environment,
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: users and capabilities are changed")
 
 UID = 65532
-# Where a program is fed with cores, only the process itself can say no.
-CORES_ARE_PIPED = open("/proc/sys/kernel/core_pattern").read()[0] in "|@"
-AS_NOBODY = ["prlimit", "--core=0", "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+CORE_PATTERN = open("/proc/sys/kernel/core_pattern").read()
+# 1 stops files and programs; a limit that is 0 here already stays so.
+NO_CORES = "--core=0" if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0 else "--core=1"
+# Where that does not help, this host alone decides.
+CORES_LEAK = CORE_PATTERN[0] == "@" or (CORE_PATTERN[0] == "|" and NO_CORES == "--core=0")
+AS_NOBODY = ["prlimit", NO_CORES, "setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
 NO_CAPS = [*AS_NOBODY, "--inh-caps=-all", "--bounding-set=-all"]
 
 
@@ -58,7 +61,7 @@ def posture(home, *args, prefix=(), env=None, **options):
 
 def refused(found):
     """Ids of the rows that refuse, but those that this host alone decides."""
-    return {i for i, f in found.items() if f["action"] == "refuse" and not (i == "core-dumps" and CORES_ARE_PIPED)}
+    return {i for i, f in found.items() if f["action"] == "refuse" and not (i == "core-dumps" and CORES_LEAK)}
 
 
 def relay_in(home, *args, prefix=(), env=None, **options):
@@ -153,13 +156,17 @@ def test_many_groups_are_no_contradiction(home, count):
     ("Uid:\\t0\\t0\\t0\\t0", "running-as-root"),
     ("CapEff:\\t0000000000200000", "capabilities"),
     ("CapAmb:\\t0000000000200000", "capabilities"),
+    ("NoNewPrivs:\\t1", "no-way-back"),
+    ("CapBnd:\\t0000000000000000", "no-way-back"),
 ])
 def test_a_proc_that_says_otherwise_is_refused(home, line, check):
     fake = f"{EMPTY_PROC} && printf '{line}\\n' >/proc/thread-self/status"
-    prefix = ["unshare", "-m", "sh", "-c", f'{fake} && exec "$@"', "sh", *NO_CAPS]
+    who = NO_CAPS if check != "no-way-back" else [*AS_NOBODY, "--inh-caps=-all"]
+    prefix = ["unshare", "-m", "sh", "-c", f'{fake} && exec "$@"', "sh", *who]
     r, found = posture(home, "--production", prefix=prefix)
-    assert r.returncode == 3
-    assert found[check]["verdict"] == "fail" and "disagree" in found[check]["reason"]
+    assert r.returncode == 70 and "contradict each other" in r.stderr and "internal" not in r.stderr
+    assert found[check]["verdict"] == "fail" and found[check]["action"] == "refuse"
+    assert "disagree" in found[check]["reason"]
 
 
 def test_root_of_a_user_namespace_is_named_as_such(home):
@@ -802,13 +809,15 @@ def test_setarch_without_randomization_is_refused(home):
 
 
 def test_core_dumps(home):
-    """RLIMIT_CORE alone counts only where cores are not piped."""
+    """RLIMIT_CORE 0 counts only where no program is fed; 1 counts there too."""
     # sudo takes the right to have cores, and root cannot everywhere take it back.
     if resource.getrlimit(resource.RLIMIT_CORE)[1] != 0:
         _, found = posture(home, "--production", prefix=["prlimit", "--core=1:"])
         assert found["core-dumps"]["verdict"] == "fail"
+        _, found = posture(home, "--production", prefix=["prlimit", "--core=1"])
+        assert found["core-dumps"]["verdict"] == ("fail" if CORE_PATTERN[0] == "@" else "pass")
     _, found = posture(home, "--production", prefix=["prlimit", "--core=0"])
-    assert found["core-dumps"]["verdict"] == ("fail" if CORES_ARE_PIPED else "pass")
+    assert found["core-dumps"]["verdict"] == ("fail" if CORE_PATTERN[0] in "|@" else "pass")
 
 
 def test_a_privileged_group_warns_by_its_name(home):
@@ -890,7 +899,9 @@ def test_file_capabilities_of_a_target_are_refused_and_named(home):
     subprocess.run(["setcap", "cap_sys_admin,cap_net_bind_service=ep", str(target)], check=True)
     r = subprocess.run(command, capture_output=True, text=True, timeout=15, env=clean_environment())
     assert r.returncode == 78 and "file capabilities: CAP_SYS_ADMIN (bit 21)\n" in r.stderr
+    # One that is allowed, and that the bounding set lets exec give.
     subprocess.run(["setcap", "cap_net_bind_service=ep", str(target)], check=True)
+    command = [part.replace("--bounding-set=-all", "--bounding-set=-all,+net_bind_service") for part in command]
     r = subprocess.run(command, capture_output=True, text=True, timeout=15, env=clean_environment())
     assert "file capabilities" not in r.stderr
 
@@ -1014,6 +1025,28 @@ def test_key_files(home):
     assert verdict() == ("fail", "refuse")
 
 
+def test_sockets_of_other_kinds_are_expected_by_name(home):
+    """UDP and unix sockets that a program means to have: exactly those, in the phase bound."""
+    path = home / "service.sock"
+    with contextlib.ExitStack() as stack:
+        udp = stack.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        udp.bind(("::", 0))
+        named = stack.enter_context(socket.socket(socket.AF_UNIX))
+        named.bind(str(path))
+        named.listen()
+        abstract = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        abstract.bind(f"\0{home.name}")
+        abstract.listen()
+        port = udp.getsockname()[1]
+        fds = [s.fileno() for s in (udp, named, abstract)]
+        expected = [f"udp::{port}", f"unix:{path}", f"unix:@{home.name}"]
+        for left_out in (None, *expected):
+            args = [word for e in expected if e != left_out for word in ("--expect-listener", e)]
+            _, found = posture(home, "--production", "--phase=bound", *args, pass_fds=fds)
+            assert found["listeners"]["verdict"] == ("pass" if left_out is None else "fail"), found["listeners"]
+
+
 def test_what_is_writable_of_the_system_is_named(home):
     shim = "mount -t tmpfs -o mode=0777 none /etc && exec \"$@\""
     _, found = posture(home, "--production", prefix=["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS])
@@ -1022,13 +1055,14 @@ def test_what_is_writable_of_the_system_is_named(home):
 
 
 def test_a_writable_knob_and_a_readable_disk_are_named(home):
-    shim = ("mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && touch /dev/sda && chmod 644 /dev/sda && "
+    shim = ("mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 644 /dev/sdq3 b 240 1 && mknod -m 600 /dev/sdr b 240 2 && mknod -m 644 /dev/loop7 b 7 7 && "
             "mount --bind /dev/null /proc/sys/kernel/core_pattern && exec \"$@\"")
     _, found = posture(home, "--production", prefix=["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS])
     assert found["privileged-container"]["action"] == "warn"
     r = subprocess.run(["unshare", "-m", "sh", "-c", shim, "sh", *NO_CAPS, str(home / "posture"), "check",
                         "--format=logfmt"], capture_output=True, text=True, timeout=15, env=clean_environment())
-    assert "/dev/sda can be read by us" in r.stdout and "/proc/sys/kernel/core_pattern can be written by us" in r.stdout
+    assert "/dev/sdq3 can be read by us" in r.stdout and "/dev/sdr" not in r.stdout and "loop7" not in r.stdout
+    assert "/proc/sys/kernel/core_pattern can be written by us" in r.stdout
 
 
 @pytest.mark.parametrize("kind, files, observed", [

@@ -108,8 +108,11 @@ def make_case(rng):
     c["nnp"] = number([1], [0])
     c["bounding"] = number([0, 1 << 10], [1 << 21, (1 << 41) - 1])
     c["dumpable"] = number([0, 1], [1])
-    c["core"] = number([0], [1, UNLIMITED])
-    c["piped"] = number([0], [1])
+    c["core"] = number([0, 1], [2, UNLIMITED])
+    c["soft"] = number([0, 1], [0])
+    c["sink"] = number([0], [1, 2])
+    add("nnpcontra", 0.02, ["1"])
+    add("bndcontra", 0.02, ["1"])
     add("seals", 0.4, [1, 2, 3])
     c["tracer"] = number([0], [1, 4711])
     c["limit"] = number([1000, UNLIMITED], [10])
@@ -122,11 +125,20 @@ def make_case(rng):
         c[name] = number([4026532000], [host])
     add("group", 0.1, ["4", "999", UNREAD])
     c["seccomp"] = number([2], [0], 0.15)
-    add("label", 0.2, ["docker-default", "unconfined", "kernel", "cri-containerd(enforce)", "x(complain)"])
+    add("label", 0.2, ["docker-default", "unconfined", "kernel", "cri-containerd(enforce)", "x(complain)", "a-kernel(enforce)",
+                       "unconfined_u:r:container_t:s0:c1,c2", "u:r:unconfined_t:s0", "u:r:spc_t:s0"])
     if "label" not in c:
         add("nolabel", 0.2, ["e", "a"])
     c["loader"] = [rng.choice(["/a.so", "/b.so"]) for _ in range(1 if maybe(0.15) else 0)]
-    add("allowloader", 0.2, ["/a.so"])
+    add("allowloader", 0.3, ["/a.so"])
+    c["l"] = way(rng, maybe) + [("f", rng.choice([0, ME]) if not maybe(0.1) else 1000, 0,
+                                 0o644 if not maybe(0.1) else rng.choice([0o666, 0o664]), 1, "")]
+    if maybe(0.1):
+        c["lmissing"] = "1"
+        c["l"].pop()
+    elif maybe(0.05):
+        c["lerror"] = rng.choice([5, 13, 20, 40])
+        c["l"].pop()
     c["preload"] = number([0], [1], 0.03)
     # files
     for who in ("exe", "target"):
@@ -135,6 +147,7 @@ def make_case(rng):
         c[f"{who}dir"] = number([0], [1], 0.03)
         c[f"{who}caps"] = number([0, 1 << 10], [1 << 21], 0.03)
     add("program", 0.3, ["1"])
+    add("needed", 0.1, [1 << 10, 1 << 21])
     c["fd"] = [rng.randrange(4) for _ in range(rng.randrange(1, 3) if maybe(0.15) else 0)]
     add("closed", 0.05, [1, 2, 4, 7])
     add("nofds", 0.03, ["1"])
@@ -196,7 +209,7 @@ def words(c):
     for name, value in c.items():
         if name in ("ids", "caps"):
             out.append(f"{name}={':'.join(map(str, value))}")
-        elif name in ("c", "k"):
+        elif name in ("c", "k", "l"):
             out += [f"{name}={t}:{u}:{g}:{m:o}:{n}:{flags}" for t, u, g, m, n, flags in value]
         elif name == "cfile":
             out += [f"{name}={t}:{u}:{m:o}" for t, u, m in value]
@@ -362,23 +375,43 @@ def sealed(c, part, holds, otherwise):
 
 
 def no_way_back(c):
+    if "nnpcontra" in c or "bndcontra" in c:
+        return FAIL
     surplus = UNREAD if c["bounding"] == UNREAD else c["bounding"] & ~c.get("allow", 1 << 10)
     unknown = UNREAD in (c["nnp"], c["bounding"])
     return sealed(c, 1, c["nnp"] == 1 or surplus == 0, UNKNOWN if unknown else FAIL)
 
 
 def core_dumps(c):
-    """Not dumpable; or RLIMIT_CORE 0 where cores are not piped."""
-    truths = [c["dumpable"] == 0] if c["dumpable"] != UNREAD else [True, False]
-    no_files = [c["core"] == 0] if c["core"] != UNREAD else [True, False]
-    not_piped = [c["piped"] == 0] if c["piped"] != UNREAD else [True, False]
-    outcomes = {a or (b and d) for a in truths for b in no_files for d in not_piped}
+    """Not dumpable for good; or too small a limit for a file; or 1 where a program is fed."""
+    def possible(name, values):
+        return [c[name]] if c[name] != UNREAD else values
+
+    dumpable = possible("dumpable", [0, 1]) if "program" not in c else [1]
+    outcomes = {d == 0 or (hard <= 1 and sink == 0) or (hard == soft == 1 and sink == 1)
+                for d in dumpable for hard in possible("core", [0, 1, 2]) for soft in possible("soft", [0, 1, 2])
+                for sink in possible("sink", [0, 1, 2])}
     return sealed(c, 2, outcomes == {True}, FAIL if outcomes == {False} else UNKNOWN)
 
 
 def loader_environment(c):
     found = FAIL if any(value != c.get("allowloader") for value in c["loader"]) else []
+    for _ in [value for value in c["loader"] if value == c.get("allowloader")]:
+        found = found + loaded_file(c)
     return found + {0: [], 1: FAIL, UNREAD: UNKNOWN}[c["preload"]] or PASS
+
+
+def loaded_file(c):
+    """What an allowed value names: others can neither write nor replace it."""
+    reached = "lmissing" not in c and "lerror" not in c
+    steps = c["l"][:-1] if reached else c["l"]
+    found = ancestors({**c, "last": c["l"][-1] if reached else None}, steps, "lmissing" in c)
+    if "lerror" in c:
+        return found + ended(c["lerror"])
+    if reached:
+        _, uid, _, mode, _, _ = c["l"][-1]
+        found = found + (FAIL if uid not in (0, me(c)) or mode & 0o022 else [])
+    return found
 
 
 def traced(c):
@@ -403,7 +436,11 @@ def program(c, who):
 
 
 def executable(c):
-    return program(c, "exe") + (program(c, "target") if "program" in c else []) or PASS
+    target = program(c, "target") if "program" in c else []
+    # Exec fails where the file asks for what the bounding set does not hold.
+    if "program" in c and c["bounding"] != UNREAD and c.get("needed", 0) & ~c["bounding"]:
+        target = target + FAIL
+    return program(c, "exe") + target or PASS
 
 
 def inherited_descriptors(c):
@@ -484,7 +521,8 @@ def confinement(c):
     if c["seccomp"] not in (UNREAD, 0):
         return PASS
     label = c.get("label", "")
-    if label and not any(loose in label for loose in ("unconfined", "kernel", "(complain)")):
+    kind = label.split(":")[2] if label.count(":") >= 2 else label
+    if label and kind not in ("unconfined", "unconfined_t", "spc_t", "kernel") and "(complain)" not in label:
         return PASS
     if c.get("nolabel") == "a":
         return UNKNOWN

@@ -1,5 +1,8 @@
 """The seal of a serving relay, read from the kernel."""
 import os
+import shutil
+import signal
+import subprocess
 
 import pytest
 from conftest import RELAY_BIN, Relay, run_relay
@@ -36,6 +39,35 @@ def test_a_whole_seal_satisfies_the_requirement():
     relay = Relay("--require-seal").start()
     assert len(relay.wait_event("sealed")) == 1
     assert relay.stop() == 0
+
+
+# Once it is sealed, the first close makes a call that the seal does not know.
+VIOLATOR = """
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int close(int fd)
+{
+    if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2)
+        (void)syscall(SYS_sethostname, "x", 1);
+    return (int)syscall(SYS_close, fd);
+}
+"""
+
+
+@pytest.mark.skipif(SANITIZED or not shutil.which("cc"), reason="a build with sanitizers has no filter; needs a compiler")
+def test_a_violation_is_named_before_the_end(tmp_path):
+    (tmp_path / "violator.c").write_text(VIOLATOR)
+    library = tmp_path / "violator.so"
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", str(library), str(tmp_path / "violator.c")], check=True)
+    relay = Relay(env={"LD_PRELOAD": str(library)})
+    with pytest.raises(AssertionError, match="did not start"):
+        relay.start()
+    assert relay.process.wait(timeout=15) == -signal.SIGSYS
+    relay.reader.join(timeout=15)
+    [violation] = relay.events("seal violated: system call refused; ending")
+    assert violation["level"] == "ERROR" and violation["syscall"] == "sethostname"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="reads the environment of another process")

@@ -192,7 +192,8 @@ static struct fact_number *number_named(
         {"bounding", &f->process.bounding},
         {"dumpable", &f->process.dumpable},
         {"core", &f->process.core_limit},
-        {"piped", &f->process.core_is_piped},
+        {"soft", &f->process.core_soft},
+        {"sink", &f->process.core_sink},
         {"limit", &f->process.descriptors},
         {"tracer", &f->process.tracer},
         {"persona", &f->process.personality},
@@ -263,6 +264,10 @@ static void set_process(
 {
     struct fact_process *p = &f->process;
 
+    if (strcmp(name, "nnpcontra") == 0)
+        p->no_new_privs_contradicted = true;
+    if (strcmp(name, "bndcontra") == 0)
+        p->bounding_contradicted = true;
     if (strcmp(name, "noentropy") == 0) {
         p->entropy = (struct fact_number){
             .error = value[0] == 'b' ? EAGAIN : UNREADABLE};
@@ -305,6 +310,8 @@ static void set_files(
         set_program(&f->executable, value);
     if (strcmp(name, "target") == 0)
         set_program(&f->target, value);
+    if (strcmp(name, "needed") == 0)
+        f->target.needed = number(value);
     if (strcmp(name, "fd") == 0) {
         f->descriptors.list[f->descriptors.count++].kind =
             (enum fact_descriptor_kind)number(value);
@@ -346,6 +353,12 @@ static void set_paths(
         f->cert_cache.files_error = UNREADABLE;
     if (strcmp(name, "k") == 0)
         add_component(&f->key_files[0], value);
+    if (strcmp(name, "l") == 0)
+        add_component(&f->allowed_files[0], value);
+    if (strcmp(name, "lmissing") == 0)
+        f->allowed_files[0].missing = true;
+    if (strcmp(name, "lerror") == 0)
+        f->allowed_files[0].error = (int)number(value);
     if (strcmp(name, "kmissing") == 0)
         f->key_files[0].missing = true;
     if (strcmp(name, "kerror") == 0)

@@ -85,7 +85,8 @@ static void set_up_process(void)
         .bounding = number(0),
         .dumpable = number(0),
         .core_limit = number(UINT64_MAX),
-        .core_is_piped = number(0),
+        .core_soft = number(0),
+        .core_sink = number(FACT_CORE_FILE),
         .descriptors = number(1000),
         .tracer = number(0),
         .personality = number(0),
@@ -264,6 +265,12 @@ static void cap_admin_permitted(void)
 {
     facts->capabilities.permitted = 1U << 21;
 }
+static void cap_admin_in_namespace(void)
+{
+    cap_admin();
+    facts->user_namespace.some_unmapped = true;
+}
+
 static void cap_ambient(void)
 {
     facts->capabilities.ambient = 1U << 21;
@@ -534,6 +541,62 @@ static void vsock_listener(void)
     facts->sockets.list[0].family = AF_VSOCK;
     facts->sockets.list[0].addr.ss_family = AF_VSOCK;
 }
+static void expect(const char *address)
+{
+    assert_int_equal(
+        posture_policy_expect_listener(policy, address, "--more"), 0);
+}
+static void udp_expected(void)
+{
+    udp_port();
+    expect("udp:0.0.0.0:6060");
+}
+static void udp_expected_of_another_port(void)
+{
+    udp_port();
+    expect("udp:0.0.0.0:6061");
+}
+static void tcp_where_udp_is_expected(void)
+{
+    debug_port();
+    expect("udp:0.0.0.0:6060");
+}
+static void abstract_expected(void)
+{
+    unix_listener();
+    expect("unix:@debug");
+}
+static void abstract_expected_with_more(void)
+{
+    unix_listener();
+    expect("unix:@debugger");
+}
+static void datagram_where_unix_is_expected(void)
+{
+    unix_datagram();
+    expect("unix:@debug");
+}
+static void unix_path_expected(void)
+{
+    struct fact_socket *s = &facts->sockets.list[0];
+    struct sockaddr_un *un = (struct sockaddr_un *)(void *)&s->addr;
+
+    unix_listener();
+    memcpy(un->sun_path, "/run/x", 7);
+    s->addr_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 7);
+    s->type = SOCK_SEQPACKET;
+    expect("unix:/run/x");
+}
+static void plan_udp(void)
+{
+    assert_int_equal(
+        posture_policy_plan_listener(policy, "udp:127.0.0.1:8443", "--q"), 0);
+}
+static void plan_udp_expected(void)
+{
+    plan_udp();
+    expect("udp:127.0.0.1:8443");
+}
 static void plan_as_expected(void)
 {
     (void)posture_policy_plan_listener(
@@ -707,6 +770,17 @@ static void nnp_nothing_known(void)
     facts->process.bounding = (struct fact_number){.error = ENOSYS};
 }
 
+static void nnp_lies(void)
+{
+    facts->process.no_new_privs_contradicted = true;
+}
+
+static void bounding_lies(void)
+{
+    no_nnp();
+    facts->process.bounding_contradicted = true;
+}
+
 static void regainable_sealed_later(void)
 {
     regainable();
@@ -730,6 +804,68 @@ static void preload_allowed(void)
     preload();
     assert_int_equal(
         posture_policy_allow_environment(policy, "LD_PRELOAD", "/tmp/x.so"), 0);
+}
+
+/* The way to what LD_PRELOAD names. */
+static void preload_at(uint32_t directory, uint32_t uid, uint32_t mode)
+{
+    preload_allowed();
+    add_component_to(facts->allowed_files, "/", 0, S_IFDIR | 0755);
+    add_component_to(facts->allowed_files, "/tmp", 0, S_IFDIR | directory);
+    add_component_to(facts->allowed_files, "/tmp/x.so", uid, S_IFREG | mode);
+}
+
+static void preload_fine(void)
+{
+    preload_at(0755, 0, 0644);
+}
+
+static void preload_writable(void)
+{
+    preload_at(0755, 0, 0666);
+}
+
+static void preload_theirs(void)
+{
+    preload_at(01777, 1000, 0644);
+}
+
+static void preload_in_open_directory(void)
+{
+    preload_at(0777, 0, 0644);
+}
+
+static void preload_missing(void)
+{
+    preload_at(0755, 0, 0644);
+    facts->allowed_files->component_count--;
+    facts->allowed_files->missing = true;
+}
+
+static void preload_hidden(void)
+{
+    preload_missing();
+    facts->allowed_files->missing = false;
+    facts->allowed_files->error = EACCES;
+    (void)strcpy(facts->allowed_files->at, "/tmp/x.so");
+}
+
+static void preload_by_name(void)
+{
+    facts->process.loader[0] = (struct fact_variable){"LD_PRELOAD", "x.so"};
+    facts->process.loader_count = 1;
+    assert_int_equal(
+        posture_policy_allow_environment(policy, "LD_PRELOAD", "x.so"), 0);
+}
+
+static void tunables_allowed(void)
+{
+    facts->process.loader[0] =
+        (struct fact_variable){"GLIBC_TUNABLES", "glibc.rtld.optional=1"};
+    facts->process.loader_count = 1;
+    assert_int_equal(posture_policy_allow_environment(
+                         policy, "GLIBC_TUNABLES", "glibc.rtld.optional=1"),
+        0);
 }
 
 static void preload_not_quite(void)
@@ -866,6 +1002,38 @@ static void apparmor(void)
     (void)strcpy(facts->process.label, "docker-default (enforce)");
 }
 
+static void label(const char *text)
+{
+    no_seccomp();
+    facts->process.label_error = 0;
+    (void)strcpy(facts->process.label, text);
+}
+
+static void apparmor_mode_unconfined(void)
+{
+    label("docker-default (unconfined)");
+}
+
+static void apparmor_named_kernel(void)
+{
+    label("my-kernel-watcher (enforce)");
+}
+
+static void selinux_container(void)
+{
+    label("unconfined_u:unconfined_r:container_t:s0:c1,c2");
+}
+
+static void selinux_unconfined(void)
+{
+    label("unconfined_u:unconfined_r:unconfined_t:s0-s0:c0.c1023");
+}
+
+static void selinux_super(void)
+{
+    label("system_u:system_r:spc_t:s0");
+}
+
 static void apparmor_unconfined(void)
 {
     no_seccomp();
@@ -898,13 +1066,47 @@ static void dumpable_no_file(void)
 static void dumpable_piped(void)
 {
     dumpable_no_file();
-    facts->process.core_is_piped.value = 1;
+    facts->process.core_sink.value = FACT_CORE_PROGRAM;
 }
 
 static void dumpable_pattern_hidden(void)
 {
     dumpable_no_file();
-    facts->process.core_is_piped = (struct fact_number){.error = ENOENT};
+    facts->process.core_sink = (struct fact_number){.error = ENOENT};
+}
+
+static void core_limit_1(uint64_t sink)
+{
+    dumpable();
+    facts->process.core_limit.value = 1;
+    facts->process.core_soft.value = 1;
+    facts->process.core_sink.value = sink;
+}
+
+static void dumpable_1_file(void)
+{
+    core_limit_1(FACT_CORE_FILE);
+}
+
+static void dumpable_1_program(void)
+{
+    core_limit_1(FACT_CORE_PROGRAM);
+}
+
+static void dumpable_1_lowered(void)
+{
+    core_limit_1(FACT_CORE_PROGRAM);
+    facts->process.core_soft.value = 0;
+}
+
+static void dumpable_1_socket(void)
+{
+    core_limit_1(FACT_CORE_SOCKET);
+}
+
+static void undumpable_until_exec(void)
+{
+    assert_int_equal(posture_policy_set_program(policy, "/opt/app"), 0);
 }
 
 static void dumpable_nothing_known(void)
@@ -960,6 +1162,17 @@ static void target(uint32_t mode)
 }
 static void target_fine(void) { target(S_IFREG | 0755); }
 static void target_setuid(void) { target(S_IFREG | 04755); }
+static void target_cannot_start(void)
+{
+    target_fine();
+    facts->target.capabilities = number(1 << 10);
+    facts->target.needed = 1 << 10;
+}
+static void target_can_start(void)
+{
+    target_cannot_start();
+    facts->process.bounding.value = 1 << 10;
+}
 
 static void descriptor(int fd, enum fact_descriptor_kind kind, const char *to)
 {
@@ -1156,6 +1369,8 @@ static const struct fixture {
     {"capabilities", "none", nothing, POSTURE_PASS, "none", BOOT},
     {"capabilities", "bind service", cap_bind, POSTURE_PASS,
         "CAP_NET_BIND_SERVICE", BOOT},
+    {"capabilities", "admin in a user namespace", cap_admin_in_namespace,
+        POSTURE_FAIL, "of a user namespace only", BOOT},
     {"capabilities", "admin", cap_admin, POSTURE_FAIL,
         "effective: CAP_SYS_ADMIN (bit 21)", BOOT},
     {"capabilities", "admin permitted only", cap_admin_permitted, POSTURE_FAIL,
@@ -1273,6 +1488,21 @@ static const struct fixture {
     {"listeners", "abstract unix", unix_listener, POSTURE_FAIL, "@debug", BOOT},
     {"listeners", "another system", not_linux, POSTURE_NOT_APPLICABLE, NULL,
         BOOT},
+    {"listeners", "udp planned, tcp expected", plan_udp, POSTURE_FAIL,
+        "about to bind udp:127.0.0.1:8443 (--q)", BOOT},
+    {"listeners", "udp planned and expected", plan_udp_expected, POSTURE_PASS,
+        NULL, BOOT},
+    {"listeners", "udp as expected, tcp missing", udp_expected, POSTURE_FAIL,
+        "nothing listens on 127.0.0.1:8443", BOUND},
+    {"listeners", "udp of another port", udp_expected_of_another_port,
+        POSTURE_FAIL, "udp 0.0.0.0:6060", BOUND},
+    {"listeners", "tcp in place of udp", tcp_where_udp_is_expected,
+        POSTURE_FAIL, "nothing listens on udp:0.0.0.0:6060", BOUND},
+    {"listeners", "a longer name", abstract_expected_with_more, POSTURE_FAIL,
+        "unix @debug", BOUND},
+    {"listeners", "datagrams in place of a stream",
+        datagram_where_unix_is_expected, POSTURE_FAIL, "unix datagram @debug",
+        BOUND},
     {"listeners", "as expected", as_expected, POSTURE_PASS, NULL, BOUND},
     {"listeners", "missing", nothing, POSTURE_FAIL, "127.0.0.1:8443", BOUND},
     {"listeners", "another address", wrong_host, POSTURE_FAIL, "0.0.0.0:8443",
@@ -1328,12 +1558,30 @@ static const struct fixture {
     {"no-way-back", "the seal did not hold", regainable_sealed_later,
         POSTURE_FAIL, NULL, SEALED},
     {"no-way-back", "sealed", nnp_sealed, POSTURE_ENFORCED, NULL, SEALED},
+    {"no-way-back", "no_new_privs from two sources", nnp_lies, POSTURE_FAIL,
+        "no_new_privs set", BOOT},
+    {"no-way-back", "bounding set from two sources", bounding_lies,
+        POSTURE_FAIL, "no_new_privs not set", BOOT},
     {"loader-environment", "clean", nothing, POSTURE_PASS, "no such variable",
         BOOT},
     {"loader-environment", "LD_PRELOAD", preload, POSTURE_FAIL,
         "LD_PRELOAD=/tmp/x.so", BOOT},
-    {"loader-environment", "exact value allowed", preload_allowed, POSTURE_PASS,
+    {"loader-environment", "exact value allowed", preload_fine, POSTURE_PASS,
         "allows", BOOT},
+    {"loader-environment", "allowed, and not there", preload_missing,
+        POSTURE_PASS, "allows", BOOT},
+    {"loader-environment", "allowed, and writable by all", preload_writable,
+        POSTURE_FAIL, "/tmp/x.so: mode 0666", BOOT},
+    {"loader-environment", "allowed, of another user", preload_theirs,
+        POSTURE_FAIL, "owner 1000", BOOT},
+    {"loader-environment", "allowed, in an open directory",
+        preload_in_open_directory, POSTURE_FAIL, "/tmp: mode 0777", BOOT},
+    {"loader-environment", "allowed, and hidden", preload_hidden,
+        POSTURE_UNKNOWN, "Permission denied", BOOT},
+    {"loader-environment", "allowed by a name that is no path", preload_by_name,
+        POSTURE_UNKNOWN, "x.so of LD_PRELOAD", BOOT},
+    {"loader-environment", "allowed, and no file", tunables_allowed,
+        POSTURE_PASS, "allows", BOOT},
     {"loader-environment", "another value allowed", preload_not_quite,
         POSTURE_FAIL, "/tmp/x.so", BOOT},
     {"loader-environment", "ld.so.preload", preload_file_there, POSTURE_FAIL,
@@ -1383,16 +1631,36 @@ static const struct fixture {
         BOOT},
     {"confinement", "apparmor unconfined", apparmor_unconfined, POSTURE_FAIL,
         "unconfined", BOOT},
+    {"confinement", "apparmor, a mode that enforces nothing",
+        apparmor_mode_unconfined, POSTURE_FAIL, "(unconfined)", BOOT},
+    {"confinement", "apparmor, whatever the name", apparmor_named_kernel,
+        POSTURE_PASS, "my-kernel", BOOT},
+    {"confinement", "selinux, a container of a user", selinux_container,
+        POSTURE_PASS, "container_t", BOOT},
+    {"confinement", "selinux, unconfined", selinux_unconfined, POSTURE_FAIL,
+        "unconfined_t", BOOT},
+    {"confinement", "selinux, a privileged container", selinux_super,
+        POSTURE_FAIL, "spc_t", BOOT},
     {"confinement", "gVisor has neither", gvisor, POSTURE_NOT_APPLICABLE, NULL,
         BOOT},
     {"confinement", "label unreadable", label_eacces, POSTURE_UNKNOWN, NULL,
         BOOT},
     {"core-dumps", "not dumpable", nothing, POSTURE_PASS, NULL, BOOT},
-    {"core-dumps", "dumpable", dumpable, POSTURE_FAIL, "above 0", BOOT},
+    {"core-dumps", "dumpable", dumpable, POSTURE_FAIL, "above 1", BOOT},
+    {"core-dumps", "no file of a byte", dumpable_1_file, POSTURE_PASS,
+        "RLIMIT_CORE 1", BOOT},
+    {"core-dumps", "no program is fed", dumpable_1_program, POSTURE_PASS,
+        "RLIMIT_CORE 1", BOOT},
+    {"core-dumps", "the soft limit feeds it", dumpable_1_lowered, POSTURE_FAIL,
+        "unless it is 1; it is 0", BOOT},
+    {"core-dumps", "a socket is fed", dumpable_1_socket, POSTURE_FAIL,
+        "to a socket", BOOT},
+    {"core-dumps", "an exec makes it dumpable", undumpable_until_exec,
+        POSTURE_FAIL, "the program is dumpable", BOOT},
     {"core-dumps", "no file", dumpable_no_file, POSTURE_PASS, "RLIMIT_CORE 0",
         BOOT},
     {"core-dumps", "piped whatever the limit", dumpable_piped, POSTURE_FAIL,
-        "pipes", BOOT},
+        "feeds cores to a program", BOOT},
     {"core-dumps", "pattern hidden", dumpable_pattern_hidden, POSTURE_UNKNOWN,
         NULL, BOOT},
     {"core-dumps", "nothing known", dumpable_nothing_known, POSTURE_UNKNOWN,
@@ -1428,6 +1696,11 @@ static const struct fixture {
         BOOT},
     {"executable", "setuid target", target_setuid, POSTURE_FAIL,
         "/opt/app: mode 4755", BOOT},
+    {"executable", "target with capabilities that exec cannot give",
+        target_cannot_start, POSTURE_FAIL,
+        "beyond the bounding set: CAP_NET_BIND_SERVICE", BOOT},
+    {"executable", "target with capabilities that exec gives", target_can_start,
+        POSTURE_PASS, "/opt/app", BOOT},
     {"inherited-descriptors", "none", nothing, POSTURE_PASS,
         "0, 1, 2 and no other", BOOT},
     {"inherited-descriptors", "a pipe", fd_pipe, POSTURE_FAIL,
@@ -1726,8 +1999,10 @@ static void inheritable_stands_apart(void **state)
 
 static void listener_addresses(void **state)
 {
-    static const char *const bad[] = {
-        "", "foo", "localhost:80", "1.2.3.4", "1.2.3.4:0", ":x", "::1:80"};
+    static const char *const bad[] = {"", "foo", "localhost:80", "1.2.3.4",
+        "1.2.3.4:0", ":x", "::1:80", "udp:", "udp:x:1",
+        "unix:", "unix:relative", "unix:@", "sctp:1.2.3.4:5", "unixgram:x",
+        "udp:tcp:1.2.3.4:5"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -1745,6 +2020,22 @@ static void listener_addresses(void **state)
 }
 
 /* Anything in the mode variable is production; only "1" is no mistake. */
+/* Every kind at once, each as it was expected. */
+static void listeners_of_every_kind(void **state)
+{
+    static void (*const changes[])(void) = {
+        udp_expected, abstract_expected, unix_path_expected};
+
+    for (size_t i = 0; i < ARRAY_LEN(changes); i++) {
+        changes[i]();
+        add_listening("127.0.0.1", 8443, 9);
+        judge(BOUND, 0);
+        assert_int_equal(find("listeners")->verdict, POSTURE_PASS);
+        (void)tear_down(state);
+        (void)set_up(state);
+    }
+}
+
 static void a_malformed_mode_never_weakens(void **state)
 {
     static const char *const values[] = {"0", "", "false", "1", "TRUE", " 1"};
@@ -1783,6 +2074,40 @@ static void the_fix_is_the_platforms(void **state)
         judge(POSTURE_PHASE_BOOT, 0);
         assert_string_equal(find("running-as-root")->fix,
             posture_invariant_find("running-as-root")->fix[p]);
+    }
+}
+
+/* The name, number or path of the finding, not a word in its place. */
+static void the_fix_names_what_it_is_of(void **state)
+{
+    static const struct {
+        const char *id;
+        void (*change)(void);
+        enum posture_platform platform;
+        const char *fix; /* part of it */
+    } cases[] = {
+        {"loader-environment", preload, POSTURE_PLATFORM_SYSTEMD,
+            "UnsetEnvironment=LD_PRELOAD"},
+        {"loader-environment", preload, POSTURE_PLATFORM_FLY,
+            "fly secrets unset LD_PRELOAD, and"},
+        {"loader-environment", preload_file_there, POSTURE_PLATFORM_BARE,
+            "remove /etc/ld.so.preload"},
+        {"descriptor-limit", needs_2000, POSTURE_PLATFORM_DOCKER,
+            "--ulimit nofile=2000:2000"},
+        {"inherited-descriptors", fd_pipe, POSTURE_PLATFORM_BARE,
+            "COMMAND </dev/null 5<&-"},
+        {"key-files", key_roots_for_all, POSTURE_PLATFORM_DOCKER,
+            "docker run -v /k/key:/run/secrets/KEY:ro"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        facts->platform = cases[i].platform;
+        cases[i].change();
+        judge(POSTURE_PHASE_BOOT, 0);
+        if (strstr(find(cases[i].id)->fix, cases[i].fix) == NULL)
+            fail_msg("%s: %s", cases[i].id, find(cases[i].id)->fix);
+        (void)tear_down(state);
+        (void)set_up(state);
     }
 }
 
@@ -1902,8 +2227,8 @@ static void an_owner_that_is_not_mapped_is_named_as_such(void **state)
     judge(POSTURE_PHASE_BOOT, 0);
     assert_string_equal(
         nth(0)->reason, "a directory above belongs to somebody else");
-    facts->cert_cache.some_unmapped = true;
-    facts->cert_cache.unmapped_uid = 65534;
+    facts->user_namespace.some_unmapped = true;
+    facts->user_namespace.unmapped_uid = 65534;
     judge(POSTURE_PHASE_BOOT, 0);
     assert_string_equal(
         nth(0)->reason, "its owner is not mapped into this user namespace");
@@ -1926,7 +2251,7 @@ static void another_system_gets_one_notice(void **state)
 static void rendering_escapes(void **state)
 {
     static char line[4096];
-    static char whole[16384];
+    static char whole[32768];
     size_t len = 0;
 
     (void)state;
@@ -1949,6 +2274,69 @@ static void rendering_escapes(void **state)
     assert_int_equal(strlen(line), 9);
 }
 
+static void a_line_has_every_field_whatever_their_length(void **state)
+{
+    static char line[65536];
+    static char value[8192];
+    struct posture_finding finding;
+    size_t len = 0;
+
+    (void)state;
+    judge(POSTURE_PHASE_BOOT, 0);
+    finding = *posture_report_finding(report, 0);
+    finding.action = POSTURE_ACTION_REFUSE;
+    finding.fix = "the fix";
+    for (size_t i = 0; i + 1 < sizeof(value); i++)
+        value[i] = i % 3 == 0 ? '\x1b' : '"';
+    for (size_t size = 0; size < sizeof(value); size += 97) {
+        finding.observed = value + size;
+        len = posture_finding_logfmt(&finding, line, sizeof(line));
+        assert_int_equal(len, strlen(line));
+        assert_non_null(strstr(line, "\" expected="));
+        assert_non_null(strstr(line, " fix=\"the fix\""));
+        assert_non_null(strstr(line, " runbook=docs/runbook.md#err"));
+    }
+}
+
+static void the_phase_is_the_reports(void **state)
+{
+    static char whole[32768];
+
+    (void)state;
+    judge(SEALED, 0);
+    (void)posture_report_json(report, whole, sizeof(whole));
+    assert_non_null(strstr(whole, "\"phase\":\"sealed\",\"catalogue\":1,"));
+    judge(BOUND, 0);
+    (void)posture_report_json(report, whole, sizeof(whole));
+    assert_non_null(strstr(whole, "\"phase\":\"bound\""));
+}
+
+/* An upgrade alone stops nobody. */
+static void a_row_of_a_later_catalogue_warns(void **state)
+{
+    struct posture_invariant row = *posture_invariant_at(0);
+    const struct report_draft failed = {.verdict = POSTURE_FAIL};
+
+    (void)state;
+    judge(POSTURE_PHASE_BOOT, 0);
+    report_add(report, &row, &failed);
+    assert_int_equal(
+        posture_report_finding(report, posture_report_count(report) - 1)
+            ->action,
+        POSTURE_ACTION_REFUSE);
+    row.since = POSTURE_CATALOGUE + 1;
+    report_add(report, &row, &failed);
+    assert_int_equal(
+        posture_report_finding(report, posture_report_count(report) - 1)
+            ->action,
+        POSTURE_ACTION_WARN);
+    assert_int_equal(posture_policy_set_catalogue(policy, 0), -EINVAL);
+    assert_int_equal(
+        posture_policy_set_catalogue(policy, POSTURE_CATALOGUE + 1), -EINVAL);
+    assert_int_equal(
+        posture_policy_set_catalogue(policy, POSTURE_CATALOGUE), 0);
+}
+
 /* The real thing, on this very process. */
 static void the_real_process(void **state)
 {
@@ -1968,10 +2356,13 @@ static void the_real_process(void **state)
 RUN_TESTS("invariants", CASE(every_fixture), CASE(no_row_is_without_fixtures),
     CASE(every_row_of_the_phase_runs), CASE(the_catalogue_is_complete),
     CASE(modes), CASE(inheritable_stands_apart), CASE(listener_addresses),
-    CASE(a_malformed_mode_never_weakens), CASE(all_failures_or_the_first),
-    CASE(the_fix_is_the_platforms), CASE(fixes_are_shell_pasteable),
+    CASE(listeners_of_every_kind), CASE(a_malformed_mode_never_weakens),
+    CASE(all_failures_or_the_first), CASE(the_fix_is_the_platforms),
+    CASE(fixes_are_shell_pasteable), CASE(the_fix_names_what_it_is_of),
     CASE(everything_about_a_directory_in_one_boot),
     CASE(a_container_gets_no_command_for_root), CASE(no_fix_does_harm),
     CASE(an_owner_that_is_not_mapped_is_named_as_such),
     CASE(another_system_gets_one_notice), CASE(rendering_escapes),
+    CASE(a_line_has_every_field_whatever_their_length),
+    CASE(the_phase_is_the_reports), CASE(a_row_of_a_later_catalogue_warns),
     CASE(the_real_process));

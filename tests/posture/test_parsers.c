@@ -3,6 +3,7 @@
 #include "posture/civil_date.h"
 #include "posture/file_capability.h"
 #include "posture/group_file.h"
+#include "posture/loader_variable.h"
 #include "posture/mountinfo.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
@@ -143,8 +144,20 @@ static void dates(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        char text[CIVIL_DATE_TEXT];
+
         assert_true(civil_date_parse(good[i].in, &days));
         assert_int_equal(days, good[i].days);
+        civil_date_format(days, text);
+        assert_memory_equal(text, good[i].in.ptr, good[i].in.len + 1);
+    }
+    /* Every day of four centuries there and back. */
+    for (uint32_t day = 0; day < 146097; day++) {
+        char text[CIVIL_DATE_TEXT];
+
+        civil_date_format(day, text);
+        assert_true(civil_date_parse(span_str(text), &days));
+        assert_int_equal(days, day);
     }
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_false(civil_date_parse(bad[i], &days));
@@ -248,24 +261,61 @@ static void file_capabilities(void **state)
     const struct span v3 =
         LIT("\1\0\0\3\0\0\0\0\0\4\0\0\200\0\0\0\0\0\0\0\350\3\0\0");
     const struct span v1 = LIT("\0\0\0\1\0\4\0\0\0\0\0\0");
-    uint64_t set = 0;
+    struct file_capability found = {.set = 0};
 
     (void)state;
-    assert_true(file_capability_parse(v2, &set));
-    assert_int_equal(set, 1 << 10);
-    assert_true(file_capability_parse(v3, &set));
-    assert_true(set == (UINT64_C(1) << 39 | 1 << 10));
-    assert_true(file_capability_parse(v1, &set));
-    assert_int_equal(set, 1 << 10);
+    assert_true(file_capability_parse(v2, &found));
+    assert_int_equal(found.set, 1 << 10);
+    assert_int_equal(found.needed, 1 << 10);
+    assert_true(file_capability_parse(v3, &found));
+    assert_true(found.set == (UINT64_C(1) << 39 | 1 << 10));
+    assert_true(found.needed == UINT64_C(1) << 39);
+    assert_true(file_capability_parse(v1, &found));
+    assert_int_equal(found.set, 1 << 10);
+    assert_int_equal(found.needed, 0);
     for (size_t len = 0; len < v2.len; len++)
-        assert_false(file_capability_parse(span_of(v2.ptr, len), &set));
-    assert_false(file_capability_parse(LIT("\0\0\0\4\0\0\0\0"), &set));
+        assert_false(file_capability_parse(span_of(v2.ptr, len), &found));
+    assert_false(file_capability_parse(LIT("\0\0\0\4\0\0\0\0"), &found));
 }
 
-RUN_TESTS("parsers", cmocka_unit_test(cgroup_files),
-    cmocka_unit_test(cgroup_limits), cmocka_unit_test(file_capabilities),
-    cmocka_unit_test(paths_of_mountinfo), cmocka_unit_test(dates),
-    cmocka_unit_test(privileged_groups), cmocka_unit_test(status_of_a_process),
+static void files_of_loader_variables(void **state)
+{
+    const struct {
+        const char *name;
+        const char *value;
+        const char *files[4];
+    } cases[] = {
+        {"LD_PRELOAD", "/a.so:/b.so /c.so", {"/a.so", "/b.so", "/c.so"}},
+        {"LD_PRELOAD", " :x.so: ", {"x.so"}},
+        {"LD_LIBRARY_PATH", "/a;/b:", {"/a", "/b"}},
+        {"OPENSSL_CONF", "/etc/with a:colon", {"/etc/with a:colon"}},
+        {"SSLKEYLOGFILE", "", {NULL}},
+        {"GLIBC_TUNABLES", "glibc.malloc.check=1:/x", {NULL}},
+        {"NOT_OF_THE_LOADER", "/a", {NULL}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct span rest = span_str(cases[i].value);
+        size_t count = 0;
+
+        for (; cases[i].files[count] != NULL; count++) {
+            assert_true(span_eq(loader_variable_file(cases[i].name, &rest),
+                span_str(cases[i].files[count])));
+        }
+        assert_int_equal(loader_variable_file(cases[i].name, &rest).len, 0);
+        assert_int_equal(
+            loader_variable_files(cases[i].name, cases[i].value), count);
+    }
+    assert_null(loader_variable_name(loader_variable_count()));
+    assert_string_equal(loader_variable_name(0), "LD_PRELOAD");
+}
+
+RUN_TESTS("parsers", cmocka_unit_test(files_of_loader_variables),
+    cmocka_unit_test(cgroup_files), cmocka_unit_test(cgroup_limits),
+    cmocka_unit_test(file_capabilities), cmocka_unit_test(paths_of_mountinfo),
+    cmocka_unit_test(dates), cmocka_unit_test(privileged_groups),
+    cmocka_unit_test(status_of_a_process),
     cmocka_unit_test(what_is_absent_or_malformed_is_not_known),
     cmocka_unit_test(uid_maps), cmocka_unit_test(lines_of_mountinfo),
     cmocka_unit_test(capabilities_have_names));
