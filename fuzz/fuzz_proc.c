@@ -2,10 +2,10 @@
 #include "fuzz.h"
 #include <string.h>
 
-#include "posture/cgroup.h"
+#include "base/cgroup.h"
+#include "base/mountinfo.h"
 #include "posture/file_capability.h"
 #include "posture/group_file.h"
-#include "posture/mountinfo.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
 

@@ -10,10 +10,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/mountinfo.h"
 #include "base/num.h"
 #include "base/own.h"
 #include "base/text.h"
-#include "posture/mountinfo.h"
 #include "posture/uid_map.h"
 
 int facts_look(int dir, const char *name, struct stat *ret, int *ret_fd)

@@ -1,9 +1,9 @@
+#include "base/cgroup.h"
+#include "base/mountinfo.h"
 #include "posture/capability.h"
-#include "posture/cgroup.h"
 #include "posture/civil_date.h"
 #include "posture/file_capability.h"
 #include "posture/group_file.h"
-#include "posture/mountinfo.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
 

@@ -1,4 +1,4 @@
-#include "posture/cgroup.h"
+#include "base/cgroup.h"
 
 #include <stddef.h>
 
