@@ -32,6 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cgroup_path(span_of(data, size), NULL, &found))
         FUZZ_CHECK(found.len > 0 && found.ptr[0] == '/');
     (void)cgroup_limit(span_of(data, size), &number);
+    (void)cgroup_cpus(span_of(data, size), &number);
+    (void)cgroup_cpus_v1(span_of(data, size), span_of(data, size), &number);
     (void)file_capability_parse(span_of(data, size), &number);
     FUZZ_CHECK(map.root != UID_MAP_MAPPED || map.outside != 0);
     return 0;
