@@ -55,6 +55,11 @@ struct address_table {
     uint32_t cap;          /* accounts of a stripe */
     uint32_t bucket_count; /* of a stripe, a power of two */
     struct stripe *stripes;
+    /* What the stripes share out among them: large blocks, whose pages cost
+     * nothing before they are used. */
+    struct address_account *accounts;
+    uint32_t *queues;
+    uint32_t *buckets;
 };
 
 /* ---- keys ---- */
@@ -387,30 +392,20 @@ struct address_stats address_table_stats(struct address_table *table)
 
 /* ---- the table ---- */
 
-static void stripe_done(struct stripe *s)
+/* Give stripe i its part of the blocks; false if it gets no lock. */
+static bool stripe_init(struct address_table *table, uint32_t i)
 {
-    free(s->accounts);
-    free(s->buckets);
-    free(s->queue);
-    uv_mutex_destroy(&s->lock);
-}
+    struct stripe *s = &table->stripes[i];
+    size_t first = (size_t)i * table->cap;
 
-/* False without memory; nothing is left then. */
-static bool stripe_init(struct stripe *s, uint32_t cap, uint32_t bucket_count)
-{
-    *s = (struct stripe){.used = 0};
-    if (uv_mutex_init(&s->lock) != 0)
-        return false;
-    s->accounts = calloc(cap, sizeof(*s->accounts));
-    s->queue = calloc(cap, sizeof(*s->queue));
-    s->buckets = malloc(bucket_count * sizeof(*s->buckets));
-    if (s->accounts == NULL || s->queue == NULL || s->buckets == NULL) {
-        stripe_done(s);
-        return false;
-    }
-    for (uint32_t i = 0; i < bucket_count; i++)
-        s->buckets[i] = NONE;
-    return true;
+    *s = (struct stripe){
+        .accounts = table->accounts + first,
+        .queue = table->queues + first,
+        .buckets = table->buckets + (size_t)i * table->bucket_count,
+    };
+    for (uint32_t k = 0; k < table->bucket_count; k++)
+        s->buckets[k] = NONE;
+    return uv_mutex_init(&s->lock) == 0;
 }
 
 static uint32_t power_of_two_from(uint32_t min)
@@ -420,6 +415,17 @@ static uint32_t power_of_two_from(uint32_t min)
     while (power < min)
         power *= 2;
     return power;
+}
+
+static bool allocate(struct address_table *table, size_t stripes)
+{
+    table->stripes = aligned_alloc(CACHE_LINE, stripes * sizeof(struct stripe));
+    table->accounts = calloc(stripes * table->cap, sizeof(*table->accounts));
+    table->queues = calloc(stripes * table->cap, sizeof(*table->queues));
+    table->buckets =
+        calloc(stripes * table->bucket_count, sizeof(*table->buckets));
+    return table->stripes != NULL && table->accounts != NULL &&
+           table->queues != NULL && table->buckets != NULL;
 }
 
 struct address_table *address_table_new(
@@ -437,12 +443,10 @@ struct address_table *address_table_new(
     table->key = key;
     table->cap = (limits->accounts_max + stripes - 1) / stripes;
     table->bucket_count = power_of_two_from(table->cap);
-    table->stripes = aligned_alloc(CACHE_LINE, stripes * sizeof(struct stripe));
-    if (table->stripes == NULL)
+    if (!allocate(table, stripes))
         goto fail;
     for (; table->stripe_count < stripes; table->stripe_count++) {
-        if (!stripe_init(&table->stripes[table->stripe_count], table->cap,
-                table->bucket_count))
+        if (!stripe_init(table, table->stripe_count))
             goto fail;
     }
     return table;
@@ -456,7 +460,10 @@ void address_table_free(struct address_table *table)
     if (table == NULL)
         return;
     for (uint32_t i = 0; table->stripes != NULL && i < table->stripe_count; i++)
-        stripe_done(&table->stripes[i]);
+        uv_mutex_destroy(&table->stripes[i].lock);
     free(table->stripes);
+    free(table->accounts);
+    free(table->queues);
+    free(table->buckets);
     free(table);
 }
