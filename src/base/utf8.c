@@ -116,15 +116,3 @@ size_t utf8_printable(struct span in)
     }
     return len;
 }
-
-bool utf8_is_printable(struct span in)
-{
-    while (in.len > 0) {
-        size_t len = utf8_printable(in);
-
-        if (len == 0)
-            return false;
-        in = span_from(in, len);
-    }
-    return true;
-}

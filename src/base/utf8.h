@@ -18,6 +18,3 @@ size_t utf8_floor(struct span in, size_t max);
  * shown in a line of text: no control, nothing that turns the line's
  * direction, nothing unseen but a space.  0 if not. */
 size_t utf8_printable(struct span in);
-
-/* Does it consist of such characters?  Nothing at all does. */
-bool utf8_is_printable(struct span in);

@@ -43,6 +43,20 @@ static struct span shortened(struct span value, size_t max)
     return span_of(value.ptr, len);
 }
 
+/* Well-formed UTF-8 without control characters, those of ISO 6429 included. */
+static bool is_text(struct span in)
+{
+    while (in.len > 0) {
+        uint32_t code = 0;
+        size_t len = utf8_next(in, &code);
+
+        if (len == 0 || code < 0x20 || (code >= 0x7f && code <= 0x9f))
+            return false;
+        in = span_from(in, len);
+    }
+    return true;
+}
+
 enum gate_verdict gate_judge(const struct http_head *head,
     enum gate_route route, const struct gate_limits *limits,
     struct gate_admission *ret)
@@ -57,8 +71,8 @@ enum gate_verdict gate_judge(const struct http_head *head,
         return GATE_HEADER_MISSING;
     if (id.len > limits->server_id_max)
         return GATE_ID_TOO_LONG;
-    if (!utf8_is_printable(id))
-        return GATE_ID_UNPRINTABLE;
+    if (!is_text(id))
+        return GATE_ID_NO_TEXT;
     *ret = (struct gate_admission){
         .server_id = id,
         .version = shortened(version, LIMIT_LOG_VALUE_BYTES),

@@ -24,7 +24,8 @@ struct gate_limits {
     X(GATE_ADMITTED, "admitted")                                               \
     X(GATE_HEADER_MISSING, "a required header is missing or empty")            \
     X(GATE_ID_TOO_LONG, "the server-id is too long")                           \
-    X(GATE_ID_UNPRINTABLE, "the server-id is not printable UTF-8")
+    X(GATE_ID_NO_TEXT, "the server-id is not UTF-8 without control "           \
+                       "characters")
 
 enum gate_verdict {
 #define X(name, text) name,
@@ -33,7 +34,7 @@ enum gate_verdict {
 };
 
 enum {
-    GATE_VERDICT_COUNT = GATE_ID_UNPRINTABLE + 1, /* for counters by verdict */
+    GATE_VERDICT_COUNT = GATE_ID_NO_TEXT + 1, /* for counters by verdict */
 };
 
 struct gate_admission {
@@ -45,8 +46,9 @@ struct gate_admission {
 
 /*
  * Judge the headers of an upgrade; route is GATE_SERVER or GATE_CLIENT.  The
- * server-id becomes part of JSON strings, of a table and of log lines, so it
- * must be text that can be shown.  *ret is written if it is admitted.
+ * server-id becomes part of JSON strings and of connection names, so it must
+ * be UTF-8 without control characters; whoever shows it escapes the rest.
+ * *ret is written if it is admitted.
  */
 MUST_CHECK NONNULL enum gate_verdict gate_judge(const struct http_head *head,
     enum gate_route route, const struct gate_limits *limits,

@@ -113,10 +113,11 @@ static void says_which_refusal_it_is(void **state)
     memset(&who, 0, sizeof(who));
     assert_int_equal(judge("", 8), GATE_HEADER_MISSING);
     assert_int_equal(judge("123456789", 8), GATE_ID_TOO_LONG);
-    assert_int_equal(judge("a\tb", 8), GATE_ID_UNPRINTABLE);
-    assert_int_equal(judge("a\xc2\x85", 8), GATE_ID_UNPRINTABLE);
-    assert_int_equal(judge("\xe2\x80\xae", 8), GATE_ID_UNPRINTABLE);
-    assert_int_equal(judge("\xff", 8), GATE_ID_UNPRINTABLE);
+    assert_int_equal(judge("a\tb", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("a\xc2\x85", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("\xc2\x80", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("\xe2\x82", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("\xff", 8), GATE_ID_NO_TEXT);
     assert_int_equal(judge("\t\xff 56789", 4), GATE_ID_TOO_LONG);
     assert_null(who.server_id.ptr);
     assert_int_equal(judge("12345678", 8), GATE_ADMITTED);
@@ -124,6 +125,8 @@ static void says_which_refusal_it_is(void **state)
     /* Three bytes of the name's first two characters, and a tab. */
     assert_span(who.device_name, LIT("n\xc3\xa4\t"));
     assert_int_equal(judge("a \xe2\x82\xac b", 8), GATE_ADMITTED);
+    /* A no-break space, and a line separator: no controls. */
+    assert_int_equal(judge("\xc2\xa0\xe2\x80\xa8", 8), GATE_ADMITTED);
     for (int i = 0; i < GATE_VERDICT_COUNT; i++)
         assert_true(gate_verdict_text((enum gate_verdict)i)[0] != '\0');
 }
