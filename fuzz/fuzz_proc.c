@@ -2,11 +2,11 @@
 #include "fuzz.h"
 #include <string.h>
 
-#include "posture/cgroup.h"
+#include "base/cgroup.h"
+#include "base/mountinfo.h"
 #include "posture/file_capability.h"
 #include "posture/group_file.h"
 #include "posture/loader_variable.h"
-#include "posture/mountinfo.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
 
@@ -48,6 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cgroup_path(span_of(data, size), NULL, &found))
         FUZZ_CHECK(found.len > 0 && found.ptr[0] == '/');
     (void)cgroup_limit(span_of(data, size), &number);
+    (void)cgroup_cpus(span_of(data, size), &number);
+    (void)cgroup_cpus_v1(span_of(data, size), span_of(data, size), &number);
     if (file_capability_parse(span_of(data, size), &file))
         FUZZ_CHECK((file.needed & ~file.set) == 0);
     check_loader_files(span_of(data, size));

@@ -10,11 +10,11 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
+#include "base/mountinfo.h"
 #include "base/own.h"
 #include "base/text.h"
-#include "posture/cgroup.h"
 #include "posture/facts.h"
-#include "posture/mountinfo.h"
 
 /* ---- runtime sockets ---- */
 

@@ -10,9 +10,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/mountinfo.h"
 #include "base/own.h"
 #include "base/text.h"
-#include "posture/mountinfo.h"
 
 int facts_look(int dir, const char *name, struct stat *ret, int *ret_fd)
 {

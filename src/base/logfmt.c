@@ -5,42 +5,13 @@
 #include "base/attr.h"
 #include "base/utf8.h"
 
-/* Controls, the soft hyphen, surrogates, and what changes a line's direction
- * or is not seen. */
-static const struct {
-    uint32_t first;
-    uint32_t last;
-} unprintable[] = {
-    {0x0000, 0x001f},
-    {0x007f, 0x00a0},
-    {0x00ad, 0x00ad},
-    {0x200b, 0x200f},
-    {0x2028, 0x202f},
-    {0x2060, 0x206f},
-    {0xfeff, 0xfeff},
-};
-
-/* The length of the printable character at the start of in, 0 if there is
- * none. */
-static size_t printable(struct span in)
-{
-    uint32_t code = 0;
-    size_t len = utf8_next(in, &code);
-
-    for (size_t i = 0; i < ARRAY_LEN(unprintable); i++) {
-        if (code >= unprintable[i].first && code <= unprintable[i].last)
-            return 0;
-    }
-    return len;
-}
-
 static bool must_quote(struct span value)
 {
     if (value.len == 0)
         return true;
     for (size_t i = 0; i < value.len;) {
         uint8_t c = value.ptr[i];
-        size_t len = printable(span_from(value, i));
+        size_t len = utf8_printable(span_from(value, i));
 
         if (len == 0 || c == ' ' || c == '"' || c == '=')
             return true;
@@ -82,7 +53,7 @@ void logfmt_value(struct text *t, struct span value)
     text_add_char(t, '"');
     for (size_t i = 0; i < value.len;) {
         struct span rest = span_from(value, i);
-        size_t len = printable(rest);
+        size_t len = utf8_printable(rest);
         uint8_t c = rest.ptr[0];
 
         if (len == 0 || c == '"' || c == '\\') {

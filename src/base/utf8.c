@@ -89,3 +89,30 @@ size_t utf8_floor(struct span in, size_t max)
         len--;
     return len;
 }
+
+/* Controls, the soft hyphen, surrogates, and what changes a line's direction
+ * or is not seen. */
+static const struct {
+    uint32_t first;
+    uint32_t last;
+} unprintable[] = {
+    {0x0000, 0x001f},
+    {0x007f, 0x00a0},
+    {0x00ad, 0x00ad},
+    {0x200b, 0x200f},
+    {0x2028, 0x202f},
+    {0x2060, 0x206f},
+    {0xfeff, 0xfeff},
+};
+
+size_t utf8_printable(struct span in)
+{
+    uint32_t code = 0;
+    size_t len = utf8_next(in, &code);
+
+    for (size_t i = 0; i < ARRAY_LEN(unprintable); i++) {
+        if (code >= unprintable[i].first && code <= unprintable[i].last)
+            return 0;
+    }
+    return len;
+}

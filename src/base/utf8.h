@@ -13,3 +13,8 @@ bool utf8_valid(struct span in);
 /* The largest prefix length <= max that does not cut a character of valid
  * UTF-8 in two. */
 size_t utf8_floor(struct span in, size_t max);
+
+/* Bytes of the character at the start of in if it is well-formed and can be
+ * shown in a line of text: no control, nothing that turns the line's
+ * direction, nothing unseen but a space.  0 if not. */
+size_t utf8_printable(struct span in);

@@ -1,5 +1,7 @@
 #include "relay/gate.h"
 
+#include <assert.h>
+
 #include "base/utf8.h"
 #include "relay/limits.h"
 
@@ -22,18 +24,41 @@ enum gate_route gate_route(const struct http_head *head)
     return GATE_UNKNOWN;
 }
 
-static struct span shortened(struct span value)
+static const char *const verdicts[] = {
+#define X(name, text) [name] = (text),
+    GATE_VERDICT_LIST(X)
+#undef X
+};
+
+_Static_assert(ARRAY_LEN(verdicts) == GATE_VERDICT_COUNT,
+    "the last verdict of the list is the last of the enum");
+
+/* Cut where no character is cut in two, if it is text. */
+static struct span shortened(struct span value, size_t max)
 {
     size_t len = value.len;
 
-    if (len > LIMIT_LOG_VALUE_BYTES) {
-        len = utf8_valid(value) ? utf8_floor(value, LIMIT_LOG_VALUE_BYTES)
-                                : LIMIT_LOG_VALUE_BYTES;
-    }
+    if (len > max)
+        len = utf8_valid(value) ? utf8_floor(value, max) : max;
     return span_of(value.ptr, len);
 }
 
-bool gate_admit(const struct http_head *head, enum gate_route route,
+/* Well-formed UTF-8 without control characters, those of ISO 6429 included. */
+static bool is_text(struct span in)
+{
+    while (in.len > 0) {
+        uint32_t code = 0;
+        size_t len = utf8_next(in, &code);
+
+        if (len == 0 || code < 0x20 || (code >= 0x7f && code <= 0x9f))
+            return false;
+        in = span_from(in, len);
+    }
+    return true;
+}
+
+enum gate_verdict gate_judge(const struct http_head *head,
+    enum gate_route route, const struct gate_limits *limits,
     struct gate_admission *ret)
 {
     struct span id = http_head_get(head, "X-Pyrycode-Server");
@@ -43,14 +68,33 @@ bool gate_admit(const struct http_head *head, enum gate_route route,
     struct span mine = route == GATE_SERVER ? version : token;
 
     if (id.len == 0 || mine.len == 0 || agent.len == 0)
-        return false;
-    /* It becomes part of a JSON string and of a table of ours. */
-    if (id.len > LIMIT_SERVER_ID_BYTES || !utf8_valid(id))
-        return false;
+        return GATE_HEADER_MISSING;
+    if (id.len > limits->server_id_max)
+        return GATE_ID_TOO_LONG;
+    if (!is_text(id))
+        return GATE_ID_NO_TEXT;
     *ret = (struct gate_admission){
         .server_id = id,
-        .version = shortened(version),
-        .device_name = shortened(http_head_get(head, "X-Pyrycode-Device-Name")),
+        .version = shortened(version, LIMIT_LOG_VALUE_BYTES),
+        .device_name = shortened(http_head_get(head, "X-Pyrycode-Device-Name"),
+            limits->device_name_max),
     };
-    return true;
+    return GATE_ADMITTED;
+}
+
+const char *gate_verdict_text(enum gate_verdict verdict)
+{
+    assert(verdict < ARRAY_LEN(verdicts));
+    return verdicts[verdict];
+}
+
+bool gate_admit(const struct http_head *head, enum gate_route route,
+    struct gate_admission *ret)
+{
+    static const struct gate_limits limits = {
+        .server_id_max = LIMIT_SERVER_ID_BYTES,
+        .device_name_max = LIMIT_LOG_VALUE_BYTES,
+    };
+
+    return gate_judge(head, route, &limits, ret) == GATE_ADMITTED;
 }

@@ -70,7 +70,7 @@ bool http_name_is(struct span name, const char *want)
     return names_equal(name, span_str(want));
 }
 
-static struct span trimmed(struct span in)
+struct span http_trimmed(struct span in)
 {
     while (in.len > 0 && is_blank(in.ptr[0]))
         in = span_from(in, 1);
@@ -190,7 +190,7 @@ static enum http_status parse_field(struct span line, struct http_head *ret)
     if (colon == NULL)
         return HTTP_BAD_FIELD;
     field.name = span_of(line.ptr, (size_t)(colon - line.ptr));
-    field.value = trimmed(span_from(line, field.name.len + 1));
+    field.value = http_trimmed(span_from(line, field.name.len + 1));
     if (!is_token(field.name) || !is_value(field.value))
         return HTTP_BAD_FIELD;
     if (ret->field_count == HTTP_FIELDS_MAX)
@@ -293,7 +293,7 @@ static bool list_holds(struct span list, const char *token)
         const uint8_t *comma = memchr(list.ptr, ',', list.len);
         size_t len = comma == NULL ? list.len : (size_t)(comma - list.ptr);
 
-        if (http_name_is(trimmed(span_of(list.ptr, len)), token))
+        if (http_name_is(http_trimmed(span_of(list.ptr, len)), token))
             return true;
         list = span_from(list, comma == NULL ? len : len + 1);
     }

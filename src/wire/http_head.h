@@ -69,6 +69,9 @@ NONNULL struct span http_head_get(
 NONNULL bool http_head_lists(
     const struct http_head *head, const char *name, const char *token);
 
+/* Without the blanks around it, RFC 9110 section 5.6.3. */
+struct span http_trimmed(struct span in);
+
 /* ASCII case-insensitive comparison. */
 NONNULL bool http_name_is(struct span name, const char *want);
 

@@ -101,7 +101,43 @@ static void floors_at_characters(void **state)
     assert_int_equal(utf8_floor(text, 60), 6);
 }
 
+static void what_can_be_shown_in_a_line(void **state)
+{
+    const struct {
+        struct span in;
+        size_t want;
+    } cases[] = {
+        {LIT(" "), 1},
+        {LIT("~x"), 1},
+        {LIT("\xc2\xa1"), 2},
+        {LIT("\xe2\x82\xac"), 3},
+        {LIT("\xf0\x9f\x98\x80"), 4},
+        {LIT(""), 0},
+        {LIT("\0"), 0},
+        {LIT("\t"), 0},
+        {LIT("\x1f"), 0},
+        {LIT("\x7f"), 0},
+        {LIT("\xc2\x80"), 0},
+        {LIT("\xc2\x9f"), 0},
+        {LIT("\xc2\xa0"), 0},     /* no-break space */
+        {LIT("\xc2\xad"), 0},     /* soft hyphen */
+        {LIT("\xe2\x80\x8b"), 0}, /* zero width space */
+        {LIT("\xe2\x80\xa8"), 0}, /* line separator */
+        {LIT("\xe2\x80\xae"), 0}, /* right-to-left override */
+        {LIT("\xef\xbb\xbf"), 0}, /* byte order mark */
+        {LIT("\xff"), 0},
+        {LIT("\xe2\x82"), 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        if (utf8_printable(cases[i].in) != cases[i].want)
+            fail_msg("case %zu", i);
+    }
+}
+
 RUN_TESTS("utf8", cmocka_unit_test(every_code_point),
     cmocka_unit_test(malformed), cmocka_unit_test(decodes_every_code_point),
     cmocka_unit_test(decodes_nothing_of_nothing),
-    cmocka_unit_test(floors_at_characters));
+    cmocka_unit_test(floors_at_characters),
+    cmocka_unit_test(what_can_be_shown_in_a_line));

@@ -1,10 +1,10 @@
+#include "base/cgroup.h"
+#include "base/mountinfo.h"
 #include "posture/capability.h"
-#include "posture/cgroup.h"
 #include "posture/civil_date.h"
 #include "posture/file_capability.h"
 #include "posture/group_file.h"
 #include "posture/loader_variable.h"
-#include "posture/mountinfo.h"
 #include "posture/proc_status.h"
 #include "posture/uid_map.h"
 
@@ -254,6 +254,35 @@ static void cgroup_limits(void **state)
     assert_false(cgroup_limit(LIT("maximum"), &limit));
 }
 
+static void cgroup_quotas(void **state)
+{
+    uint64_t cpus = 7;
+
+    (void)state;
+    assert_true(cgroup_cpus(LIT("max 100000\n"), &cpus));
+    assert_true(cpus == UINT64_MAX);
+    assert_true(cgroup_cpus(LIT("200000 100000\n"), &cpus));
+    assert_int_equal(cpus, 2);
+    assert_true(cgroup_cpus(LIT("200001 100000\n"), &cpus));
+    assert_int_equal(cpus, 3);
+    assert_true(cgroup_cpus(LIT("1000 100000\n"), &cpus));
+    assert_int_equal(cpus, 1);
+    assert_true(cgroup_cpus(LIT("18446744073709551615 1"), &cpus));
+    assert_true(cpus == UINT64_MAX);
+    assert_true(cgroup_cpus_v1(LIT("-1\n"), LIT("100000\n"), &cpus));
+    assert_true(cpus == UINT64_MAX);
+    assert_true(cgroup_cpus_v1(LIT("150000\n"), LIT("100000\n"), &cpus));
+    assert_int_equal(cpus, 2);
+    assert_false(cgroup_cpus(LIT(""), &cpus));
+    assert_false(cgroup_cpus(LIT("200000"), &cpus));
+    assert_false(cgroup_cpus(LIT("200000 0"), &cpus));
+    assert_false(cgroup_cpus(LIT("-1 100000"), &cpus));
+    assert_false(cgroup_cpus(LIT("200000 100000 "), &cpus));
+    assert_false(cgroup_cpus_v1(LIT("max"), LIT("100000"), &cpus));
+    assert_false(cgroup_cpus_v1(LIT("150000"), LIT(""), &cpus));
+    assert_int_equal(cpus, 2);
+}
+
 static void file_capabilities(void **state)
 {
     /* CAP_NET_BIND_SERVICE permitted, as setcap writes it. */
@@ -313,9 +342,9 @@ static void files_of_loader_variables(void **state)
 
 RUN_TESTS("parsers", cmocka_unit_test(files_of_loader_variables),
     cmocka_unit_test(cgroup_files), cmocka_unit_test(cgroup_limits),
-    cmocka_unit_test(file_capabilities), cmocka_unit_test(paths_of_mountinfo),
-    cmocka_unit_test(dates), cmocka_unit_test(privileged_groups),
-    cmocka_unit_test(status_of_a_process),
+    cmocka_unit_test(cgroup_quotas), cmocka_unit_test(file_capabilities),
+    cmocka_unit_test(paths_of_mountinfo), cmocka_unit_test(dates),
+    cmocka_unit_test(privileged_groups), cmocka_unit_test(status_of_a_process),
     cmocka_unit_test(what_is_absent_or_malformed_is_not_known),
     cmocka_unit_test(uid_maps), cmocka_unit_test(lines_of_mountinfo),
     cmocka_unit_test(capabilities_have_names));

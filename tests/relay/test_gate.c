@@ -94,6 +94,44 @@ static void a_long_device_name_is_shortened(void **state)
     assert_int_equal(who.device_name.len, 255); /* x and 127 characters */
 }
 
+static enum gate_verdict judge(const char *id, size_t id_max)
+{
+    const struct gate_limits limits = {
+        .server_id_max = id_max, .device_name_max = 4};
+    char fields[512];
+
+    (void)snprintf(fields, sizeof(fields),
+        "X-Pyrycode-Server: %s\r\nX-Pyrycode-Token: t\r\nUser-Agent: u\r\n"
+        "X-Pyrycode-Device-Name: n\xc3\xa4\tme\r\n",
+        id);
+    return gate_judge(with("/", fields), GATE_CLIENT, &limits, &who);
+}
+
+static void says_which_refusal_it_is(void **state)
+{
+    (void)state;
+    memset(&who, 0, sizeof(who));
+    assert_int_equal(judge("", 8), GATE_HEADER_MISSING);
+    assert_int_equal(judge("123456789", 8), GATE_ID_TOO_LONG);
+    assert_int_equal(judge("a\tb", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("a\xc2\x85", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("\xc2\x80", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("\xe2\x82", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("\xff", 8), GATE_ID_NO_TEXT);
+    assert_int_equal(judge("\t\xff 56789", 4), GATE_ID_TOO_LONG);
+    assert_null(who.server_id.ptr);
+    assert_int_equal(judge("12345678", 8), GATE_ADMITTED);
+    assert_span(who.server_id, LIT("12345678"));
+    /* Three bytes of the name's first two characters, and a tab. */
+    assert_span(who.device_name, LIT("n\xc3\xa4\t"));
+    assert_int_equal(judge("a \xe2\x82\xac b", 8), GATE_ADMITTED);
+    /* A no-break space, and a line separator: no controls. */
+    assert_int_equal(judge("\xc2\xa0\xe2\x80\xa8", 8), GATE_ADMITTED);
+    for (int i = 0; i < GATE_VERDICT_COUNT; i++)
+        assert_true(gate_verdict_text((enum gate_verdict)i)[0] != '\0');
+}
+
 RUN_TESTS("gate", cmocka_unit_test(routes), cmocka_unit_test(required_headers),
     cmocka_unit_test(server_id_is_short_text),
-    cmocka_unit_test(a_long_device_name_is_shortened));
+    cmocka_unit_test(a_long_device_name_is_shortened),
+    cmocka_unit_test(says_which_refusal_it_is));

@@ -1,4 +1,4 @@
-#include "posture/mountinfo.h"
+#include "base/mountinfo.h"
 
 /* The optional fields end at a lone dash; their number varies. */
 static bool skip_optional(struct span *line)

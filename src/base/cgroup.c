@@ -1,4 +1,4 @@
-#include "posture/cgroup.h"
+#include "base/cgroup.h"
 
 #include <stddef.h>
 
@@ -46,5 +46,38 @@ bool cgroup_limit(struct span file, uint64_t *ret)
         return false;
     if (*ret >= (uint64_t)INT64_MAX - PAGE_LARGEST)
         *ret = UINT64_MAX;
+    return true;
+}
+
+static bool cpus_of(struct span quota, struct span period, uint64_t *ret)
+{
+    uint64_t quota_us = 0;
+    uint64_t period_us = 0;
+
+    if (!num_parse_u64(quota, UINT64_MAX, &quota_us) ||
+        !num_parse_u64(period, UINT64_MAX, &period_us) || period_us == 0)
+        return false;
+    *ret = quota_us / period_us + (quota_us % period_us != 0);
+    return true;
+}
+
+bool cgroup_cpus(struct span file, uint64_t *ret)
+{
+    struct span period = span_take_until(&file, '\n');
+    struct span quota = span_take_until(&period, ' ');
+
+    if (!span_eq(quota, span_str("max")))
+        return cpus_of(quota, period, ret);
+    *ret = UINT64_MAX;
+    return true;
+}
+
+bool cgroup_cpus_v1(struct span quota, struct span period, uint64_t *ret)
+{
+    struct span us = span_take_until(&quota, '\n');
+
+    if (!span_eq(us, span_str("-1")))
+        return cpus_of(us, span_take_until(&period, '\n'), ret);
+    *ret = UINT64_MAX;
     return true;
 }
