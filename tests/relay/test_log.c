@@ -1,5 +1,4 @@
 #include "relay/log.h"
-#include "relay/metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -41,27 +40,5 @@ static void a_long_line_is_cut_and_says_so(void **state)
     assert_non_null(memmem(line, len, " cut=1\n", 7));
 }
 
-static void metrics_start_with_every_series(void **state)
-{
-    struct metrics m = {.counters = {0}};
-    static char buf[METRICS_TEXT_MAX];
-    struct text t = text_over(buf, sizeof(buf));
-
-    (void)state;
-    metrics_count(&m, METRIC_CLIENT_404);
-    metrics_render(&m, &(struct metrics_gauges){.connected_phones = 3}, &t);
-    assert_false(t.cut);
-    assert_non_null(
-        strstr(buf, "pyrycode_relay_ws_upgrade_attempts_total{endpoint="
-                    "\"client\",outcome=\"reject_404\"} 1\n"));
-    assert_non_null(
-        strstr(buf, "pyrycode_relay_ws_upgrade_attempts_total{endpoint="
-                    "\"server\",outcome=\"reject_rate_limit\"} 0\n"));
-    assert_non_null(strstr(buf, "pyrycode_relay_connected_phones 3\n"));
-    assert_non_null(
-        strstr(buf, "# TYPE pyrycode_relay_grace_expiries_total counter\n"));
-}
-
 RUN_TESTS("log", cmocka_unit_test(a_line_as_documented),
-    cmocka_unit_test(a_long_line_is_cut_and_says_so),
-    cmocka_unit_test(metrics_start_with_every_series));
+    cmocka_unit_test(a_long_line_is_cut_and_says_so));
