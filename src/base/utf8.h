@@ -13,3 +13,8 @@ bool utf8_valid(struct span in);
 /* The largest prefix length <= max that does not cut a character of valid
  * UTF-8 in two. */
 size_t utf8_floor(struct span in, size_t max);
+
+/* Is the character seen as itself?  Not so: controls, the soft hyphen, and
+ * what changes a line's direction or is not seen; all of them are below
+ * U+10000. */
+bool utf8_is_printable(uint32_t code);
