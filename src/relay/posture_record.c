@@ -42,18 +42,25 @@ static void forget(
     record->count = kept;
 }
 
+static void keep(
+    struct posture_record *record, const struct posture_finding *finding)
+{
+    size_t same = 0;
+
+    for (size_t i = 0; i < record->count; i++)
+        same += same_id(record->findings[i], finding);
+    if (same < POSTURE_RECORD_EACH && record->count < POSTURE_RECORD_FINDINGS)
+        record->findings[record->count++] = finding;
+}
+
 void posture_record_add(
     struct posture_record *record, struct posture_report *report)
 {
     assert(record->report_count < POSTURE_RECORD_REPORTS);
     record->reports[record->report_count++] = report;
     forget(record, report);
-    for (size_t i = 0; i < posture_report_count(report); i++) {
-        if (record->count < POSTURE_RECORD_FINDINGS) {
-            record->findings[record->count++] =
-                posture_report_finding(report, i);
-        }
-    }
+    for (size_t i = 0; i < posture_report_count(report); i++)
+        keep(record, posture_report_finding(report, i));
 }
 
 void posture_record_done(struct posture_record *record)

@@ -14,8 +14,9 @@
 #include "relay/metrics_render.h"
 
 enum {
-    POSTURE_RECORD_REPORTS = 4,   /* phases of a boot, and one more */
-    POSTURE_RECORD_FINDINGS = 64, /* there are about 25 invariants */
+    POSTURE_RECORD_REPORTS = 4,    /* phases of a boot, and one more */
+    POSTURE_RECORD_EACH = 4,       /* findings of one invariant */
+    POSTURE_RECORD_FINDINGS = 128, /* there are about 25 invariants */
 };
 
 /* All zero is an empty one. */
@@ -26,7 +27,8 @@ struct posture_record {
     size_t count;
 };
 
-/* Take a report over; findings that do not fit are left out. */
+/* Take a report over.  Of one invariant the first POSTURE_RECORD_EACH findings
+ * are kept; the log has had them all. */
 NONNULL void posture_record_add(
     struct posture_record *record, struct posture_report *report);
 NONNULL void posture_record_done(struct posture_record *record);

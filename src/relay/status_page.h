@@ -26,8 +26,8 @@ struct status_view {
     size_t finding_count;
 };
 
-/* bytes; enough for a full history and 64 findings of 3 KiB */
-enum { STATUS_JSON_MAX = 262144 };
+/* bytes; enough for a full history and 128 findings of 2 KiB */
+enum { STATUS_JSON_MAX = 393216 };
 
 /* Check ret->cut: a text that was cut must not be served. */
 NONNULL void status_page_json(const struct status_view *view, struct text *ret);

@@ -1,6 +1,7 @@
 #include "relay/posture_record.h"
 #include "relay/status_page.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cmocka_all.h"
@@ -129,7 +130,7 @@ static const char *verdict_of(
 static void one_verdict_an_invariant_and_the_gravest(void **state)
 {
     struct posture_policy *policy = posture_policy_new();
-    struct posture_record record = {.count = 0};
+    static struct posture_record record;
     size_t times = 0;
 
     (void)state;
@@ -154,10 +155,45 @@ static void one_verdict_an_invariant_and_the_gravest(void **state)
     assert_int_equal(record.count, 0);
 }
 
+/* However many findings one invariant has, the others keep theirs. */
+static void no_invariant_crowds_out_another(void **state)
+{
+    struct posture_policy *policy = posture_policy_new();
+    static struct posture_record record;
+    static struct metrics_invariant list[POSTURE_RECORD_FINDINGS];
+    size_t judged = 0;
+    size_t times = 0;
+
+    (void)state;
+    assert_non_null(policy);
+    for (unsigned i = 0; i < 200; i++) {
+        char key[16];
+
+        (void)snprintf(key, sizeof(key), "--flag-%u", i);
+        assert_int_equal(posture_policy_add_problem(policy,
+                             &(struct posture_problem){
+                                 .key = key,
+                                 .observed = "x",
+                                 .expected = "y",
+                                 .reason = "z",
+                                 .fix = "w",
+                             }),
+            0);
+    }
+    for (size_t i = 0; i < posture_invariant_count(); i++)
+        judged += posture_invariant_at(i)->phases & 1U;
+    posture_record_add(&record, check(policy, POSTURE_PHASE_BOOT));
+    assert_true(posture_report_count(record.reports[0]) > 200);
+    assert_int_equal(posture_record_invariants(&record, list), judged);
+    assert_string_equal(verdict_of(&record, "config", &times), "fail");
+    posture_record_done(&record);
+    posture_policy_free(policy);
+}
+
 static void a_later_phase_counts(void **state)
 {
     struct posture_policy *policy = posture_policy_new();
-    struct posture_record record = {.count = 0};
+    static struct posture_record record;
     struct posture_report *sealed = NULL;
     size_t before = 0;
     size_t times = 0;
@@ -188,4 +224,5 @@ RUN_TESTS("status_page", cmocka_unit_test(the_status_is_what_it_is_given),
     cmocka_unit_test(a_status_that_does_not_fit_says_so),
     cmocka_unit_test(the_page_comes_with_its_policy),
     cmocka_unit_test(one_verdict_an_invariant_and_the_gravest),
+    cmocka_unit_test(no_invariant_crowds_out_another),
     cmocka_unit_test(a_later_phase_counts));
