@@ -9,6 +9,9 @@ import sys
 
 build = pathlib.Path(sys.argv[1])
 bad = 0
+# stderr is one for the process, and a line may be logged where no context
+# reaches, in a signal handler: the log is found through one pointer, set at boot.
+EXCEPTIONS = {("relay", "log.c", "installed")}
 
 
 def is_mutable(section):
@@ -30,7 +33,8 @@ for entry in json.loads((build / "compile_commands.json").read_text()):
         left, right = line.split("\t", 1)
         section, name, flags = left.split()[-1], right.split()[-1], left[17:24]
         size = int(right.split()[0], 16)
-        if is_mutable(section) and size and "O" in flags and src.name != "main.c":
+        if is_mutable(section) and size and "O" in flags and src.name != "main.c" and \
+                (src.parent.name, src.name, name) not in EXCEPTIONS:
             print(f"{src}: mutable global {name}")
             bad = 1
         if flags[0] == "g" and "F" in flags and name not in ("main", src.stem) and not name.startswith(prefixes):

@@ -20,51 +20,60 @@ static bool must_quote(struct span value)
     return false;
 }
 
-static void add_escaped(struct text *t, uint8_t c)
+enum { UNIT_MAX = 8 }; /* "\x1f" and a NUL, rounded up */
+
+/* How a byte that does not stand for itself is written. */
+static const char *escaped(uint8_t c, char unit[UNIT_MAX])
 {
     switch (c) {
     case '\n':
-        text_add_str(t, "\\n");
-        break;
+        return "\\n";
     case '\r':
-        text_add_str(t, "\\r");
-        break;
+        return "\\r";
     case '\t':
-        text_add_str(t, "\\t");
-        break;
+        return "\\t";
     case '"':
-        text_add_str(t, "\\\"");
-        break;
+        return "\\\"";
     case '\\':
-        text_add_str(t, "\\\\");
-        break;
+        return "\\\\";
     default:
-        text_addf(t, "\\x%02x", c);
-        break;
+        (void)text_format(unit, UNIT_MAX, "\\x%02x", c);
+        return unit;
     }
+}
+
+static void add_quoted(struct text *t, struct span value)
+{
+    text_add_char(t, '"');
+    while (value.len > 0) {
+        char unit[UNIT_MAX];
+        uint8_t c = value.ptr[0];
+        size_t len = utf8_printable(value);
+        bool escape = len == 0 || c == '"' || c == '\\';
+        struct span written =
+            escape ? span_str(escaped(c, unit)) : span_of(value.ptr, len);
+
+        if (written.len + 1 > t->cap - 1 - t->len) {
+            t->cut = true;
+            break;
+        }
+        text_add(t, written);
+        value = span_from(value, escape ? 1 : len);
+    }
+    text_add_char(t, '"');
 }
 
 void logfmt_value(struct text *t, struct span value)
 {
-    if (!must_quote(value)) {
-        text_add(t, value);
-        return;
-    }
-    text_add_char(t, '"');
-    for (size_t i = 0; i < value.len;) {
-        struct span rest = span_from(value, i);
-        size_t len = utf8_printable(rest);
-        uint8_t c = rest.ptr[0];
+    if (must_quote(value)) {
+        add_quoted(t, value);
+    } else {
+        size_t room = t->cap - 1 - t->len;
 
-        if (len == 0 || c == '"' || c == '\\') {
-            add_escaped(t, c);
-            i++;
-            continue;
-        }
-        text_add(t, span_of(rest.ptr, len));
-        i += len;
+        text_add(t, span_of(value.ptr, utf8_floor(value, room)));
+        if (value.len > room)
+            t->cut = true;
     }
-    text_add_char(t, '"');
 }
 
 static void add_key(struct text *t, const char *key)

@@ -16,5 +16,6 @@ NONNULL void logfmt_add(struct text *t, const char *key, struct span value);
 /* The same for a value that stands for itself: a number or a constant. */
 NONNULL void logfmt_add_raw(struct text *t, const char *key, const char *value);
 
-/* Append the value alone, quoted if it must be. */
+/* Append the value alone, quoted if it must be.  What does not fit is cut
+ * between two characters, and a quote is closed. */
 NONNULL void logfmt_value(struct text *t, struct span value);

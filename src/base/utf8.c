@@ -2,6 +2,21 @@
 
 #include <string.h>
 
+/* Controls, the soft hyphen, surrogates, and what changes a line's direction
+ * or is not seen. */
+static const struct {
+    uint32_t first;
+    uint32_t last;
+} unprintable[] = {
+    {0x0000, 0x001f},
+    {0x007f, 0x00a0},
+    {0x00ad, 0x00ad},
+    {0x200b, 0x200f},
+    {0x2028, 0x202f},
+    {0x2060, 0x206f},
+    {0xfeff, 0xfeff},
+};
+
 static bool is_tail(uint8_t c)
 {
     return (c & 0xc0) == 0x80;
@@ -90,29 +105,19 @@ size_t utf8_floor(struct span in, size_t max)
     return len;
 }
 
-/* Controls, the soft hyphen, surrogates, and what changes a line's direction
- * or is not seen. */
-static const struct {
-    uint32_t first;
-    uint32_t last;
-} unprintable[] = {
-    {0x0000, 0x001f},
-    {0x007f, 0x00a0},
-    {0x00ad, 0x00ad},
-    {0x200b, 0x200f},
-    {0x2028, 0x202f},
-    {0x2060, 0x206f},
-    {0xfeff, 0xfeff},
-};
+bool utf8_code_is_printable(uint32_t code)
+{
+    for (size_t i = 0; i < ARRAY_LEN(unprintable); i++) {
+        if (code >= unprintable[i].first && code <= unprintable[i].last)
+            return false;
+    }
+    return true;
+}
 
 size_t utf8_printable(struct span in)
 {
     uint32_t code = 0;
     size_t len = utf8_next(in, &code);
 
-    for (size_t i = 0; i < ARRAY_LEN(unprintable); i++) {
-        if (code >= unprintable[i].first && code <= unprintable[i].last)
-            return 0;
-    }
-    return len;
+    return len > 0 && utf8_code_is_printable(code) ? len : 0;
 }

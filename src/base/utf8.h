@@ -14,7 +14,11 @@ bool utf8_valid(struct span in);
  * UTF-8 in two. */
 size_t utf8_floor(struct span in, size_t max);
 
-/* Bytes of the character at the start of in if it is well-formed and can be
- * shown in a line of text: no control, nothing that turns the line's
- * direction, nothing unseen but a space.  0 if not. */
+/* Is the character seen as itself?  Not so: controls, the soft hyphen, and
+ * what changes a line's direction or is not seen; all of them are below
+ * U+10000. */
+bool utf8_code_is_printable(uint32_t code);
+
+/* Bytes of the character at the start of in if it is well-formed and
+ * printable; 0 if not. */
 size_t utf8_printable(struct span in);

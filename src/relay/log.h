@@ -1,18 +1,26 @@
 /*
- * log: one event, one line on stderr, logfmt.
+ * log: one event, one line on stderr, as logfmt or as JSON.
  *
  *     time=2026-10-03T12:34:56.789Z level=INFO msg=server_claimed key=value
  *
- * Keys come from one closed list; values are escaped (base/logfmt.h), so
- * nothing that a peer sends can forge a line.  Payloads, tokens and keys
- * never reach it.
+ * Keys come from one closed list; values are escaped (base/logfmt.h,
+ * base/json_text.h), so nothing that a peer sends can forge a line.  Payloads,
+ * tokens and keys never reach it.  Any thread may log; a line is written
+ * whole.  Once log_limit() was called, a flood of one event is thinned out
+ * (relay/log_flood.h), and a reader of the log that stalls costs lines instead
+ * of holding up who logs; how many lines are missing is always said.  ERROR
+ * lines are never left out, wait for nobody, and may be logged by a signal
+ * handler.
  */
 #pragma once
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/attr.h"
 #include "base/span.h"
+#include "relay/log_flood.h"
 
 /* enumerator, text; docs/operations.md says what each means */
 #define LOG_KEY_LIST(X)                                                        \
@@ -30,6 +38,7 @@
     X(LOG_ENFORCED, "enforced")                                                \
     X(LOG_ENV_VAR, "env_var")                                                  \
     X(LOG_ERR, "err")                                                          \
+    X(LOG_EVENT, "event")                                                      \
     X(LOG_EXPECTED, "expected")                                                \
     X(LOG_FAILED, "failed")                                                    \
     X(LOG_FIX, "fix")                                                          \
@@ -47,6 +56,7 @@
     X(LOG_REASON, "reason")                                                    \
     X(LOG_REMOTE, "remote")                                                    \
     X(LOG_SERVER_ID, "server_id")                                              \
+    X(LOG_SUPPRESSED, "suppressed")                                            \
     X(LOG_SYSCALL, "syscall")                                                  \
     X(LOG_SYSCALL_NUMBER, "syscall_number")                                    \
     X(LOG_UNEXPECTED_PORTS, "unexpected_ports")                                \
@@ -69,18 +79,60 @@ enum log_level {
 
 struct log_field {
     enum log_key key;
+    bool is_number; /* in JSON; value is its decimal digits */
     struct span value;
 };
 
 enum { LOG_LINE_MAX = 3072 }; /* bytes; a longer line is cut and says so */
 
-/* Write one line to stderr, whole, in one write. */
+enum log_format {
+    LOG_AS_TEXT,
+    LOG_AS_JSON,
+};
+
+/* How the process logs; shared by its threads. */
+struct log {
+    enum log_format format;
+    int fd;
+    atomic_bool limited;
+    pthread_mutex_t lock; /* of what follows */
+    struct log_flood flood;
+};
+
+/* Lines in that format to that descriptor, which is not closed here. */
+MUST_CHECK NONNULL int log_init(
+    struct log *log, enum log_format format, int fd);
+/* It is installed no more. */
+NONNULL void log_done(struct log *log);
+
+/* From now on log_write() goes there; NULL: as text to stderr, without limit,
+ * which is how a program starts. */
+void log_install(struct log *log);
+
+/* The boot is over: floods are thinned out from now on. */
+NONNULL void log_limit(struct log *log);
+
+/* Say what was left out, as `log_suppressed` lines; once a second. */
+NONNULL void log_tick(struct log *log);
+
+/* Lines left out since the start. */
+NONNULL uint64_t log_left_out(struct log *log);
+
+/* Write one line, whole, in one write; msg is a string constant. */
 void log_write(enum log_level level, const char *msg,
     const struct log_field *fields, size_t count);
 
+struct log_event {
+    enum log_level level;
+    const char *msg;
+    const struct log_field *fields;
+    size_t count;
+    uint64_t suppressed; /* lines of this event before it; 0 is not said */
+};
+
 /* The same text without writing it, for tests: returns its length. */
-size_t log_render(char buf[LOG_LINE_MAX], enum log_level level, const char *msg,
-    const struct log_field *fields, size_t count);
+NONNULL size_t log_render(char buf[LOG_LINE_MAX], enum log_format format,
+    const struct log_event *event);
 
 /* Decimal digits of a number, for the time of the full expression. */
 struct log_number {
@@ -90,7 +142,9 @@ struct log_number log_number(int64_t value);
 
 #define LOG_FIELD(k, v) ((struct log_field){.key = (k), .value = (v)})
 #define LOG_TEXT(k, v)  LOG_FIELD(k, span_str(v))
-#define LOG_INT(k, v)   LOG_FIELD(k, span_str(log_number(v).text))
+#define LOG_INT(k, v)                                                          \
+    ((struct log_field){                                                       \
+        .key = (k), .is_number = true, .value = span_str(log_number(v).text)})
 
 /* LOG(LOG_INFO, "server_claimed", LOG_TEXT(LOG_REMOTE, remote), ...); at
  * least one field. */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "relay/metrics_render.h"
 #include "relay/relay.h"
 #include "relay/reply.h"
 
@@ -27,15 +28,21 @@ void status_healthz(struct conn *c, bool head_only)
 
 void status_metrics(struct conn *c)
 {
-    const struct relay *relay = c->relay;
+    struct relay *relay = c->relay;
     struct text t = text_over((char *)relay->worker.scratch, METRICS_TEXT_MAX);
+    struct metrics_sum sum = {.values = {0}};
 
-    metrics_render(&relay->metrics,
-        &(struct metrics_gauges){
-            .connected_binaries = relay->registry.binary_count,
-            .connected_phones = relay->registry.phone_count,
-        },
-        &t);
+    metrics_set(&relay->metrics, METRIC_CONNECTED_BINARIES,
+        relay->registry.binary_count);
+    metrics_set(
+        &relay->metrics, METRIC_CONNECTED_PHONES, relay->registry.phone_count);
+    metrics_sum_add(&sum, &relay->metrics);
+    metrics_render(&(struct metrics_view){.sum = &sum, .version = VERSION}, &t);
+    if (t.cut) {
+        metrics_count(&relay->metrics, METRIC_HANDLER_ENCODING);
+        reply_error(c, 500, NULL);
+        return;
+    }
     reply_send(
         c, &(struct reply){
                .code = 200,

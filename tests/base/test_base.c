@@ -1,4 +1,5 @@
 /* The small tools of base, one group: each file's tests stand together. */
+#include "base/decimal.h"
 #include "base/host_port.h"
 #include "base/logfmt.h"
 #include "base/num.h"
@@ -152,8 +153,30 @@ static void siphash_vectors(void **state)
     assert_true(siphash(key, span_of(in, 15)) == 0xa129ca6149be45e5);
 }
 
+static void decimals_without_trailing_zeros(void **state)
+{
+    const struct {
+        uint64_t value;
+        unsigned places;
+        const char *want;
+    } cases[] = {{0, 0, "0"}, {0, 9, "0"}, {7, 0, "7"}, {1500, 3, "1.5"},
+        {1000, 3, "1"}, {1, 9, "0.000000001"}, {10000, 9, "0.00001"},
+        {1001, 3, "1.001"}, {120, 1, "12"},
+        {UINT64_MAX, 9, "18446744073.709551615"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char buf[40];
+        struct text t = text_over(buf, sizeof(buf));
+
+        decimal_add(&t, cases[i].value, cases[i].places);
+        assert_string_equal(buf, cases[i].want);
+    }
+}
+
 RUN_TESTS("base", cmocka_unit_test(host_port_forms),
     cmocka_unit_test(host_port_loopback), cmocka_unit_test(numbers),
     cmocka_unit_test(logfmt_escapes),
     cmocka_unit_test(texts_are_cut_and_say_so),
-    cmocka_unit_test(siphash_vectors));
+    cmocka_unit_test(siphash_vectors),
+    cmocka_unit_test(decimals_without_trailing_zeros));
