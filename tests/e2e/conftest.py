@@ -76,8 +76,9 @@ class Relay:
 
     def command(self):
         metrics = f"127.0.0.1:{self.metrics_port}" if self.metrics_port else ""
+        threads = os.environ.get("RELAY_THREADS")
         return [*self.prefix, self.binary, "--insecure-listen", f"127.0.0.1:{self.port}",
-                f"--metrics-listen={metrics}", *self.flags]
+                f"--metrics-listen={metrics}", *(["--threads", threads] if threads else []), *self.flags]
 
     def start(self):
         self.process = subprocess.Popen(self.command(), env=self.env, stderr=subprocess.PIPE, text=True,
