@@ -236,7 +236,9 @@ class RawPeer:
                         "X-Pyrycode-Version: 1\r\n\r\n").encode())
         self.buffer = b""
         while b"\r\n\r\n" not in self.buffer:
-            self.buffer += self.s.recv(4096)
+            got = self.s.recv(4096)
+            assert got, "ended in the handshake"
+            self.buffer += got
         head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
         assert head.startswith(b"HTTP/1.1 101")
 

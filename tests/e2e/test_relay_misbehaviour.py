@@ -147,12 +147,16 @@ def test_half_open_peers(crowd):
         s.close()
 
 
-def flood(peer, data, total):
-    """Send until total bytes are taken or nobody takes any for a second."""
+def is_held_back(peer, data, total):
+    """Send until total bytes are taken, or nobody takes any for a second or
+    the relay ends it: then true."""
     peer.s.settimeout(1)
-    with contextlib.suppress(TimeoutError, ConnectionError):
+    try:
         for _ in range(0, total, len(data)):
             peer.s.sendall(data)
+    except (TimeoutError, ConnectionError):
+        return True
+    return False
 
 
 def test_phones_that_never_read(crowd):
@@ -184,7 +188,7 @@ def test_a_binary_that_never_reads(crowd):
     relay, pair = crowd
     b = RawPeer(relay, "/v1/server", "sid-1", buffer=4096)
     p = RawPeer(relay, "/v1/client", "sid-1")
-    flood(p, RawPeer.frame(1, b'"' + b"x" * 100000 + b'"'), 64 << 20)
+    assert is_held_back(p, RawPeer.frame(1, b'"' + b"x" * 100000 + b'"'), 64 << 20)
     relay.wait_event("server_released")
     b.s.close()
     p.s.close()
@@ -209,7 +213,7 @@ def test_floods_of_pings(crowd, path, reads):
         peer = RawPeer(relay, path, "sid-1" if path == "/v1/client" else "sid-2", buffer=None if reads else 4096)
         pings = b"".join(RawPeer.frame(9, bytes([n % 256]) * (n % 126)) for n in range(500))
         if not reads:
-            flood(peer, pings, SOAK * (32 << 20))
+            assert is_held_back(peer, pings, SOAK * (32 << 20)), "a flood of pings was read on and on"
         else:
             for _ in range(SOAK * 20):
                 peer.s.sendall(pings)
@@ -232,16 +236,26 @@ def test_opening_and_closing(crowd):
     relay.wait_until(lambda: counts(relay) == (1, 1))
 
 
+def claimed(relay, sid):
+    """The connection that claimed it, None if it was ended instead."""
+    head = HEAD.replace(b"/v1/client", b"/v1/server").replace(b"X-Pyrycode-Token", b"X-Pyrycode-Version")
+    s = connect(relay)
+    with contextlib.suppress(ConnectionError):
+        s.sendall(head.replace(b"sid-1", sid.encode()))
+        if s.recv(4096).startswith(b"HTTP/1.1 101 "):
+            return s
+    s.close()
+    return None
+
+
 def test_claims_of_many_server_ids(crowd):
     """Each leaves a server-id in its grace window behind, and no more."""
     relay, pair = crowd
-    claim = HEAD.replace(b"/v1/client", b"/v1/server").replace(b"X-Pyrycode-Token", b"X-Pyrycode-Version")
     for n in range(SOAK * 2000):
-        s = connect(relay)
-        s.sendall(claim.replace(b"sid-1", b"claim-%d" % n))
-        assert s.recv(4096).startswith(b"HTTP/1.1 101 ")
+        s = claimed(relay, f"claim-{n}")
+        assert s is not None
         reset(s)
-    relay.wait_event("server_released", SOAK * 2000)
+    relay.wait_event("server_released", SOAK * 2000, PATIENCE * SOAK)
 
 
 def test_claims_of_one_that_is_held(crowd):
@@ -262,17 +276,21 @@ def test_many_phones_for_nobody(crowd):
 
 
 def test_descriptors_exhausted():
-    """More connections than descriptors: who is there goes on, newcomers are
-    turned away at once, and it is over when they leave."""
+    """Who is there goes on; newcomers are turned away at once, each, as long
+    as it lasts; and it is over when one leaves."""
     relay = hostile_relay(prefix=["prlimit", "--nofile=64:64"]).start()
     with beside(relay):
-        socks = [connect(relay) for _ in range(100)]
+        held = []
+        while (s := claimed(relay, f"held-{len(held)}")) is not None:
+            held.append(s)
+        assert 20 < len(held) < 64
         relay.wait_event("descriptors_exhausted")
-        # Those that got no descriptor are ended, none waits in the queue.
-        relay.wait_until(lambda: sum([is_over(s) for s in socks]) >= 100 - 64)
-        for s in socks:
+        assert [claimed(relay, "late") for _ in range(200)] == [None] * 200
+        assert not any([is_over(s) for s in held])
+        held.pop().close()
+        relay.wait_until(lambda: held.append(claimed(relay, "again")) or held[-1] is not None)
+        for s in filter(None, held):
             s.close()
-        relay.wait_until(lambda: counts(relay) == (1, 1))
     assert relay.stop() == 0
 
 
