@@ -81,6 +81,23 @@ def test_memory_is_refused_for_a_close_notice(faulty):
     assert not [text for text in wrong if text and "Sec-WebSocket-Accept" not in text]
 
 
+def single_bytes(session):
+    """A message of as many fragments as one can have."""
+    b = session.join(b"/v1/server")
+    p = session.join(b"/v1/client")
+    piece = RawPeer.frame(0, b"a", fin=False) * 100
+    p.send(RawPeer.frame(1, b'"', fin=False))
+    for _ in range(2600):
+        p.send(piece)
+    session.up(p, b, RawPeer.frame(0, b'"'), "a" * 260000)
+
+
+@pytest.mark.xfail(strict=True, reason="frames: each fragment reallocates the message to exactly its length: where "
+                                       "realloc() copies, single bytes cost the square of their number")
+def test_a_message_of_single_bytes_takes_few_allocations(faulty):
+    assert 10 < faulty.calls("memory", single_bytes) < 200
+
+
 def each_call_of_a_new_relay(tmp_path, kind, error, script, limit):
     """The first calls of a script in a relay that has done nothing yet."""
     for n in range(1, limit + 1):
