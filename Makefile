@@ -65,6 +65,12 @@ test: deps-test $(ASAN)/build.ninja $(PORTABLE)/build.ninja $(RELEASE)/build.nin
 	@tools/run_tests.py --build $(ASAN) --portable $(PORTABLE) --release $(RELEASE) \
 	  --static out/bin/posture-static
 
+.PHONY: soak
+soak: deps-test $(ASAN)/build.ninja ## hostile peers, SOAK (20) times as many as in the tests
+	@tools/compile.sh $(ASAN)
+	@SOAK=$${SOAK:-20} RELAY_BIN=$(ASAN)/src/pyrycode-relay /usr/bin/python3 -m pytest -q -p no:cacheprovider -n 2 \
+	  tests/e2e/test_relay_misbehaviour.py
+
 .PHONY: lint
 lint: deps-lint $(CLANG)/build.ninja $(ASAN)/build.ninja ## format, tidy, cppcheck, layers, symbols
 	@tools/lint.sh $(CLANG)

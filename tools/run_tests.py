@@ -61,6 +61,7 @@ def run_end_to_end(title, build, others, tests, totals, extra):
         "RELEASE_DIR": str(others.release),
         "WIRE_DRIVER": str(build / "tests" / "wire" / "wire_driver"),
         "BUILD_DIR": str(build),
+        "FAULT_SHIM": str(others.build / "tests" / "shim" / "faults.so"),
         "JUDGE_DRIVER": str(build / "tests" / "posture" / "judge_driver"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

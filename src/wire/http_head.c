@@ -101,31 +101,51 @@ static enum http_status take_line(
     return HTTP_MORE;
 }
 
+static bool is_target(struct span in)
+{
+    for (size_t i = 0; i < in.len; i++) {
+        if (in.ptr[i] <= ' ' || in.ptr[i] >= 0x7f || in.ptr[i] == '#')
+            return false;
+    }
+    return in.len > 0;
+}
+
+/*
+ * Take scheme and authority off a target in absolute-form; "/" if that leaves
+ * no path.  False if there is no host: RFC 9110 section 4.2.1 wants one.
+ */
+static bool take_authority(struct span *target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        struct span scheme = span_str(schemes[i]);
+        struct span rest;
+        size_t len = 0;
+
+        if (target->len < scheme.len ||
+            !names_equal(span_of(target->ptr, scheme.len), scheme))
+            continue;
+        rest = span_from(*target, scheme.len);
+        while (len < rest.len && rest.ptr[len] != '/' && rest.ptr[len] != '?')
+            len++;
+        if (len == 0)
+            return false;
+        rest = span_from(rest, len);
+        *target = rest.len == 0 || rest.ptr[0] == '?' ? span_of("/", 1) : rest;
+        return true;
+    }
+    return true;
+}
+
 /* The path of a request target in origin-form or absolute-form. */
 static bool take_path(struct span target, struct span *ret)
 {
-    static const char *const schemes[] = {"http://", "https://"};
     size_t len = 0;
 
-    for (size_t i = 0; i < target.len; i++) {
-        if (target.ptr[i] <= ' ' || target.ptr[i] >= 0x7f ||
-            target.ptr[i] == '#')
-            return false;
-    }
-    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
-        struct span scheme = span_str(schemes[i]);
-
-        if (target.len <= scheme.len ||
-            !names_equal(span_of(target.ptr, scheme.len), scheme))
-            continue;
-        target = span_from(target, scheme.len);
-        while (target.len > 0 && target.ptr[0] != '/' && target.ptr[0] != '?')
-            target = span_from(target, 1);
-        if (target.len == 0 || target.ptr[0] == '?')
-            target = span_of("/", 1);
-    }
-    if (target.len == 0 ||
-        (target.ptr[0] != '/' && !span_eq(target, span_of("*", 1))))
+    if (!is_target(target) || !take_authority(&target))
+        return false;
+    if (target.ptr[0] != '/' && !span_eq(target, span_of("*", 1)))
         return false;
     while (len < target.len && target.ptr[len] != '?')
         len++;
@@ -208,6 +228,22 @@ static size_t count_fields(const struct http_head *head, const char *name)
     return count;
 }
 
+/* Could it be uri-host [":" port], RFC 9110 section 7.2?  Characters alone;
+ * nothing at all is legal. */
+static bool is_host(struct span in)
+{
+    static const char marks[] = "!$%&'()*+,;=:[]-._~";
+
+    for (size_t i = 0; i < in.len; i++) {
+        uint8_t l = lower(in.ptr[i]);
+
+        if (!is_digit(l) && !(l >= 'a' && l <= 'z') &&
+            memchr(marks, l, sizeof(marks) - 1) == NULL)
+            return false;
+    }
+    return true;
+}
+
 /* What holds of the fields together. */
 static enum http_status check_fields(const struct http_head *head)
 {
@@ -219,6 +255,8 @@ static enum http_status check_fields(const struct http_head *head)
     }
     if (head->minor == 1 && count_fields(head, "Host") == 0)
         return HTTP_NO_HOST;
+    if (!is_host(http_head_get(head, "Host")))
+        return HTTP_BAD_HOST;
     if (count_fields(head, "Transfer-Encoding") > 0)
         return HTTP_BODY;
     if (length.ptr != NULL && !span_eq(length, span_of("0", 1)))

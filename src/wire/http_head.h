@@ -2,8 +2,8 @@
  * http_head: the head of an HTTP/1 request, RFC 9112 sections 2 to 5.
  *
  * Strict: CRLF line ends only, no folded lines, no white space before a
- * colon, no control characters in values, single Host.  Pure: spans point
- * into the input.
+ * colon, no control characters in values, one well-formed Host.  Pure: spans
+ * point into the input.
  */
 #pragma once
 
@@ -21,6 +21,7 @@ enum { HTTP_FIELDS_MAX = 100 };
     X(HTTP_FOLDED, 400, "folded header field")                                 \
     X(HTTP_DUPLICATE, 400, "header field that may occur once occurs twice")    \
     X(HTTP_NO_HOST, 400, "HTTP/1.1 request without Host")                      \
+    X(HTTP_BAD_HOST, 400, "malformed Host")                                    \
     X(HTTP_BODY, 400, "request with a body")                                   \
     X(HTTP_TOO_LARGE, 431, "request head too large")                           \
     X(HTTP_TOO_MANY, 431, "too many header fields")                            \
@@ -50,11 +51,12 @@ struct http_head {
 /*
  * Parse the head at the start of in.  HTTP_MORE while it is incomplete and
  * nothing is wrong with it yet; HTTP_TOO_LARGE as soon as it exceeds head_max
- * bytes.  Checked: Host exactly once in HTTP/1.1; Host, Content-Length,
- * Transfer-Encoding, Sec-WebSocket-Key, Sec-WebSocket-Version and every
- * X-Pyrycode- field at most once; no body announced (Content-Length other
- * than 0, any Transfer-Encoding).  *ret is complete on HTTP_OK only, but may
- * be written to at any time.
+ * bytes.  Checked: Host exactly once in HTTP/1.1, and only characters that a
+ * host and a port may have; Host, Content-Length, Transfer-Encoding,
+ * Sec-WebSocket-Key, Sec-WebSocket-Version and every X-Pyrycode- field at most
+ * once; no body announced (Content-Length other than 0, any
+ * Transfer-Encoding).  *ret is complete on HTTP_OK only, but may be written to
+ * at any time.
  */
 MUST_CHECK NONNULL enum http_status http_head_parse(
     struct span in, size_t head_max, struct http_head *ret);

@@ -76,8 +76,9 @@ class Relay:
 
     def command(self):
         metrics = f"127.0.0.1:{self.metrics_port}" if self.metrics_port else ""
+        threads = os.environ.get("RELAY_THREADS")
         return [*self.prefix, self.binary, "--insecure-listen", f"127.0.0.1:{self.port}",
-                f"--metrics-listen={metrics}", *self.flags]
+                f"--metrics-listen={metrics}", *(["--threads", threads] if threads else []), *self.flags]
 
     def start(self):
         self.process = subprocess.Popen(self.command(), env=self.env, stderr=subprocess.PIPE, text=True,
@@ -235,7 +236,9 @@ class RawPeer:
                         "X-Pyrycode-Version: 1\r\n\r\n").encode())
         self.buffer = b""
         while b"\r\n\r\n" not in self.buffer:
-            self.buffer += self.s.recv(4096)
+            got = self.s.recv(4096)
+            assert got, "ended in the handshake"
+            self.buffer += got
         head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
         assert head.startswith(b"HTTP/1.1 101")
 
