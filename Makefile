@@ -6,6 +6,7 @@ RUN_LISTEN ?= 127.0.0.1:8080
 # Builds are kept apart by purpose; each is set up once.
 RELEASE  := build/release
 ASAN     := build/asan
+TSAN     := build/tsan
 PORTABLE := build/portable
 CLANG    := build/clang
 FUZZ     := build/fuzz
@@ -26,6 +27,9 @@ $(RELEASE)/build.ninja: | deps-build
 $(ASAN)/build.ninja: | deps-test
 	@CC=gcc tools/setup.sh $(ASAN) --werror -Dtests=true -Doptimization=1 \
 	  -Db_sanitize=address,undefined
+
+$(TSAN)/build.ninja: | deps-test
+	@CC=gcc tools/setup.sh $(TSAN) --werror -Dtests=true -Doptimization=1 -Db_sanitize=thread
 
 $(PORTABLE)/build.ninja: | deps-test
 	@CC=gcc tools/setup.sh $(PORTABLE) --werror -Dportable_facts=true
@@ -58,11 +62,12 @@ run: build ## start the relay in development mode on 127.0.0.1:8080
 	@tools/run.sh $(RUN_LISTEN)
 
 .PHONY: test
-test: deps-test $(ASAN)/build.ninja $(PORTABLE)/build.ninja $(RELEASE)/build.ninja posture-static ## build with sanitizers, run every suite
+test: deps-test $(ASAN)/build.ninja $(TSAN)/build.ninja $(PORTABLE)/build.ninja $(RELEASE)/build.ninja posture-static ## build with sanitizers, run every suite
 	@tools/compile.sh $(ASAN)
+	@tools/compile.sh $(TSAN)
 	@tools/compile.sh $(PORTABLE)
 	@tools/compile.sh $(RELEASE)
-	@tools/run_tests.py --build $(ASAN) --portable $(PORTABLE) --release $(RELEASE) \
+	@tools/run_tests.py --build $(ASAN) --threads $(TSAN) --portable $(PORTABLE) --release $(RELEASE) \
 	  --static out/bin/posture-static
 
 .PHONY: soak

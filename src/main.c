@@ -23,14 +23,16 @@ enum {
     EXIT_REFUSED = 2, /* bad options, or the posture check */
 };
 
-/* As many descriptors as the hard limit grants; the cap counts on them. */
-static void raise_descriptor_limit(void)
+/* As many descriptors as the budgets may take, as far as the hard limit
+ * goes. */
+static void raise_descriptor_limit(const struct config *config)
 {
     struct rlimit limit;
+    rlim_t needed = config_descriptors(config);
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
         return;
-    limit.rlim_cur = limit.rlim_max;
+    limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
     IGNORE(setrlimit(RLIMIT_NOFILE, &limit) < 0, "the soft limit then stays");
 }
 
@@ -47,7 +49,7 @@ static int state_dir_failed(const struct config *config, int failed)
 }
 
 /* The certificate directory and its lock; nothing serves TLS yet. */
-static int run_tls(const struct startup *startup)
+static int run_tls(struct startup *startup)
 {
     const struct config *config = startup->config;
     int lock = -1;
@@ -82,17 +84,21 @@ static void log_push(void)
     }
 }
 
-static int serve(const struct startup *startup, struct relay *relay)
+static int serve(struct startup *startup, struct relay *relay)
 {
     if (!relay_bind(relay)) {
         log_write(LOG_ERROR, "listener error; draining", NULL, 0);
         return EXIT_RUNTIME;
     }
+    startup->public_sockets = relay_public_sockets(relay);
     if (!startup_check(startup, POSTURE_PHASE_BOUND))
         return EXIT_REFUSED;
     if (!startup_seal(startup->config) ||
         !startup_check(startup, POSTURE_PHASE_SEALED))
         return EXIT_REFUSED;
+    relay->record = &startup->record;
+    relay->mode =
+        posture_mode_name(posture_report_mode(startup->record.reports[0]));
     if (relay_serve(relay) != 0) {
         log_write(LOG_ERROR, "listener error; draining", NULL, 0);
         return EXIT_RUNTIME;
@@ -100,7 +106,22 @@ static int serve(const struct startup *startup, struct relay *relay)
     return EXIT_SUCCESS;
 }
 
-static int run_plain(const struct startup *startup)
+/* What the machine allows, and why. */
+static void log_capacity(const struct config *config)
+{
+    LOG(LOG_INFO, "worker threads",
+        LOG_INT(LOG_VALUE, (int64_t)config->count[CONFIG_THREADS]),
+        LOG_TEXT(LOG_REASON, config->given[CONFIG_THREADS]
+                                 ? "--threads"
+                                 : config->threads.reason));
+    LOG(LOG_INFO, "connection budget",
+        LOG_INT(LOG_VALUE, (int64_t)config->count[CONFIG_MAX_CONNECTIONS]),
+        LOG_TEXT(LOG_REASON, config->given[CONFIG_MAX_CONNECTIONS]
+                                 ? "--max-connections"
+                                 : config->connections.reason));
+}
+
+static int run_plain(struct startup *startup, struct log *log)
 {
     const struct config *config = startup->config;
     struct relay *relay = calloc(1, sizeof(*relay));
@@ -110,9 +131,11 @@ static int run_plain(const struct startup *startup)
     LOG(LOG_INFO, "starting", LOG_TEXT(LOG_VERSION, VERSION),
         LOG_TEXT(LOG_MODE, "insecure"),
         LOG_TEXT(LOG_LISTEN, config->text[CONFIG_INSECURE_LISTEN]));
+    log_capacity(config);
     if (relay == NULL || relay_init(relay, config) != 0) {
         log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
     } else {
+        relay->log = log;
         status = serve(startup, relay);
         relay_done(relay);
     }
@@ -120,17 +143,40 @@ static int run_plain(const struct startup *startup)
     return status;
 }
 
+/* Where the lines go and how; without memory for it, as they did so far. */
+static void start_log(struct log *log, const struct config *config)
+{
+    if (log_init(log, config->log_json ? LOG_AS_JSON : LOG_AS_TEXT,
+            STDERR_FILENO) == 0)
+        log_install(log);
+}
+
+static int boot(struct startup *startup, struct log *log)
+{
+    if (!startup_check(startup, POSTURE_PHASE_BOOT))
+        return EXIT_REFUSED;
+    if (!startup->config->insecure)
+        return run_tls(startup);
+    raise_descriptor_limit(startup->config);
+    return run_plain(startup, log);
+}
+
 int main(int argc, char *argv[])
 {
     static struct config config;
-    const struct startup startup = {
+    static struct log log;
+    struct startup startup = {
         .config = &config,
         .check_credentials = credentials_check,
     };
+    int status = EXIT_SUCCESS;
 
     switch (config_parse(&config, argc, argv, stderr)) {
     case CONFIG_SHOW_HELP:
         config_help(stdout);
+        return EXIT_SUCCESS;
+    case CONFIG_SHOW_HELP_LIMITS:
+        config_help_limits(stdout);
         return EXIT_SUCCESS;
     case CONFIG_SHOW_VERSION:
         (void)puts(VERSION);
@@ -140,10 +186,8 @@ int main(int argc, char *argv[])
     case CONFIG_RUN:
         break;
     }
-    if (!startup_check(&startup, POSTURE_PHASE_BOOT))
-        return EXIT_REFUSED;
-    if (!config.insecure)
-        return run_tls(&startup);
-    raise_descriptor_limit();
-    return run_plain(&startup);
+    start_log(&log, &config);
+    status = boot(&startup, &log);
+    posture_record_done(&startup.record);
+    return status;
 }

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Run every suite of a build and print one line of true totals.
 
-usage: run_tests.py --build DIR --portable DIR --release DIR [PYTEST ARGUMENT...]
+usage: run_tests.py --build DIR --threads DIR --portable DIR --release DIR [PYTEST ARGUMENT...]
 
 Unit tests are meson's (each case counted), end-to-end tests are pytest's.
-Those of the relay run twice: with sanitizers, and as it is released, sealed.
+Those of the relay run four times: with the sanitizers of memory and of
+threads, and as it is released, sealed, with one worker and with two.
 Those that need root run through sudo when we are not root and may use it.
 """
 import argparse
@@ -17,6 +18,7 @@ import xml.etree.ElementTree as ET
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"  # the one that Debian's python3-* packages serve
+THREADED = ["relay/address_table", "relay/log", "relay/metrics", "relay/races"]  # what several threads touch
 
 
 class Totals:
@@ -42,18 +44,19 @@ class Totals:
         return text + (f", {self.skipped} skipped" if self.skipped else "")
 
 
-def run_unit(build, totals):
-    print("== unit tests", flush=True)
-    code = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs"]).returncode
+def run_unit(title, build, totals, names=()):
+    print(f"== unit tests, {title}", flush=True)
+    code = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "--print-errorlogs", *names]).returncode
     before = totals.failed
     totals.add_junit(build / "meson-logs" / "testlog.junit.xml")
     if code != 0 and totals.failed == before:
         totals.failed += 1  # a test died without a failed case
 
 
-def run_end_to_end(title, build, others, tests, totals, extra):
+def run_end_to_end(title, build, others, tests, totals, extra, workers):
     print(f"== end-to-end tests, {title}", flush=True)
     env = {
+        "RELAY_THREADS": str(workers),
         "RELAY_BIN": str(build / "src" / "pyrycode-relay"),
         "POSTURE_BIN": str(build / "posture" / "posture"),
         "PORTABLE_RELAY_BIN": str(others.portable / "src" / "pyrycode-relay"),
@@ -82,6 +85,7 @@ def run_end_to_end(title, build, others, tests, totals, extra):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True, type=pathlib.Path)
+    parser.add_argument("--threads", required=True, type=pathlib.Path)
     parser.add_argument("--portable", required=True, type=pathlib.Path)
     parser.add_argument("--release", required=True, type=pathlib.Path)
     parser.add_argument("--static", required=True, type=pathlib.Path)
@@ -89,10 +93,14 @@ def main():
     for name, path in vars(args).items():
         setattr(args, name, path.resolve())
     totals = Totals()
-    run_unit(args.build, totals)
+    run_unit("sanitized", args.build, totals)
+    run_unit("thread sanitizer", args.threads, totals, THREADED)
     tests = TOP / "tests" / "e2e"
-    run_end_to_end("sanitized", args.build, args, [tests], totals, extra)
-    run_end_to_end("released", args.release, args, sorted(tests.glob("test_relay_*.py")), totals, extra)
+    relay = sorted(tests.glob("test_relay_*.py"))
+    run_end_to_end("sanitized", args.build, args, [tests], totals, extra, workers=2)
+    run_end_to_end("thread sanitizer", args.threads, args, relay, totals, extra, workers=2)
+    run_end_to_end("released, 1 worker", args.release, args, relay, totals, extra, workers=1)
+    run_end_to_end("released, 2 workers", args.release, args, relay, totals, extra, workers=2)
     print(totals.line())
     return 1 if totals.failed or not totals.passed else 0
 

@@ -18,9 +18,16 @@ static int set_option(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-int listener_open(
-    const struct sockaddr_storage *addr, socklen_t addr_len, int *ret_fd)
+static int share_address(int fd)
 {
+    return set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0 ? -errno : 0;
+}
+
+int listener_open(const struct sockaddr_storage *addr, socklen_t addr_len,
+    enum listener_share share, int *ret_fd)
+{
+    int failed = 0;
+
     CLOSES int fd =
         socket(addr->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -33,8 +40,18 @@ int listener_open(
             !IN6_IS_ADDR_UNSPECIFIED(
                 &((const struct sockaddr_in6 *)addr)->sin6_addr)) < 0)
         return -errno;
+    if (share == LISTENER_SIBLING)
+        failed = share_address(fd);
+    if (failed != 0)
+        return failed;
     if (bind(fd, (const struct sockaddr *)addr, addr_len) < 0)
         return -errno;
+    /* Only once it is bound: another process that shares this way would else
+     * be joined in silence. */
+    if (share == LISTENER_FIRST)
+        failed = share_address(fd);
+    if (failed != 0)
+        return failed;
     if (listen(fd, BACKLOG) < 0)
         return -errno;
     *ret_fd = take_fd(&fd);
@@ -48,7 +65,8 @@ static int open_reserve(void)
 
 static bool is_exhausted(int error)
 {
-    return error == EMFILE || error == ENFILE;
+    return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+           error == ENOMEM;
 }
 
 /* Give up the reserve to take one connection off the queue, and close it. */
@@ -78,8 +96,10 @@ static bool accept_one(struct listener *l)
         refuse_one(l, errno);
         return false;
     }
-    if (fd < 0) /* else that connection ended before we took it */
-        return errno != EAGAIN;
+    /* EINVAL: listener_refuse().  Else that connection ended before we took
+     * it. */
+    if (fd < 0)
+        return errno != EAGAIN && errno != EINVAL;
     IGNORE(
         set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0, "slower, not wrong");
     l->accept(l, fd, &peer);
@@ -109,6 +129,12 @@ int listener_start(struct listener *l, struct worker *w, int fd)
     l->fd = fd;
     l->reserve = open_reserve();
     return uv_poll_start(&l->poll, UV_READABLE, on_ready);
+}
+
+void listener_refuse(const struct listener *l)
+{
+    if (l->fd >= 0)
+        IGNORE(shutdown(l->fd, SHUT_RDWR) < 0, "it then ends a moment later");
 }
 
 void listener_stop(struct listener *l)

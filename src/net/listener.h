@@ -31,12 +31,25 @@ struct listener {
     bool polled; /* the handle is initialised */
 };
 
-/* Bind and listen; *ret_fd is the caller's.  -errno. */
-MUST_CHECK NONNULL int listener_open(
-    const struct sockaddr_storage *addr, socklen_t addr_len, int *ret_fd);
+/* How sockets of one address go together. */
+enum listener_share {
+    LISTENER_ALONE,   /* nobody else may bind the address */
+    LISTENER_FIRST,   /* the same, and siblings of ours may follow */
+    LISTENER_SIBLING, /* one more on the address of a first one */
+};
+
+/*
+ * Bind and listen; *ret_fd is the caller's.  -errno; -ENOPROTOOPT where the
+ * kernel has no SO_REUSEPORT, which siblings share an address by (socket(7)).
+ */
+MUST_CHECK NONNULL int listener_open(const struct sockaddr_storage *addr,
+    socklen_t addr_len, enum listener_share share, int *ret_fd);
 
 /* Start accepting.  Takes the descriptor over on success only. */
 MUST_CHECK NONNULL int listener_start(
     struct listener *l, struct worker *w, int fd);
+/* Take nothing more from now on, not even into the kernel's queue; from any
+ * thread while the worker has not stopped it. */
+NONNULL void listener_refuse(const struct listener *l);
 /* Stop and close; safe on one that never started. */
 NONNULL void listener_stop(struct listener *l);

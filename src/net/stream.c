@@ -17,19 +17,7 @@ int stream_init(struct stream *s, struct worker *w, int fd)
     return 0;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct stream *s = poll->data;
-    unsigned ready = 0;
-
-    if (status < 0) /* let the read or the write find the error */
-        events = UV_READABLE | UV_WRITABLE;
-    if (events & UV_READABLE)
-        ready |= STREAM_READ;
-    if (events & UV_WRITABLE)
-        ready |= STREAM_WRITE;
-    s->ready(s, ready);
-}
+static void on_poll(uv_poll_t *poll, int status, int events);
 
 void stream_want(struct stream *s, unsigned events)
 {
@@ -42,11 +30,36 @@ void stream_want(struct stream *s, unsigned events)
         mask |= UV_READABLE;
     if (events & STREAM_WRITE)
         mask |= UV_WRITABLE;
+    if (events & STREAM_HANGUP)
+        mask |= UV_DISCONNECT;
     if (mask == 0) {
         (void)uv_poll_stop(&s->poll);
     } else {
         (void)uv_poll_start(&s->poll, mask, on_poll);
     }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct stream *s = poll->data;
+    unsigned ready = 0;
+
+    if (status < 0) {
+        /* uv_poll has stopped by itself.  What came before the error is there
+         * to be read, and the read after it finds the error. */
+        unsigned wanted = s->wanted;
+
+        s->wanted = 0;
+        stream_want(s, wanted);
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if (events & UV_READABLE)
+        ready |= STREAM_READ;
+    if (events & UV_WRITABLE)
+        ready |= STREAM_WRITE;
+    if (events & UV_DISCONNECT)
+        ready |= STREAM_HANGUP;
+    s->ready(s, ready);
 }
 
 ssize_t stream_read(struct stream *s, const struct iovec *to, int count)
@@ -72,6 +85,20 @@ ssize_t stream_write(struct stream *s, const void *bytes, size_t len)
 void stream_end(struct stream *s)
 {
     IGNORE(shutdown(s->fd, SHUT_WR) < 0, "the peer may be gone already");
+}
+
+static void on_detached(uv_handle_t *handle)
+{
+    struct stream *s = handle->data;
+
+    s->detached(s);
+}
+
+void stream_detach(struct stream *s)
+{
+    assert(s->fd >= 0);
+    s->wanted = 0;
+    uv_close((uv_handle_t *)&s->poll, on_detached);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -3,7 +3,7 @@
  *
  * Level-triggered: the ready function is called while what was asked for by
  * stream_want() holds.  Embed a stream in the object that owns it; the object
- * lives until the closed function has been called.
+ * lives until closed() has been called.
  */
 #pragma once
 
@@ -16,16 +16,18 @@
 enum {
     STREAM_READ = 1,
     STREAM_WRITE = 2,
+    STREAM_HANGUP = 4, /* the peer ended its side; for who does not read */
 };
 
 struct stream;
 typedef void stream_ready_fn(struct stream *s, unsigned events);
-typedef void stream_closed_fn(struct stream *s);
+typedef void stream_gone_fn(struct stream *s);
 
 struct stream {
     uv_poll_t poll;
     stream_ready_fn *ready;
-    stream_closed_fn *closed;
+    stream_gone_fn *closed;
+    stream_gone_fn *detached;
     int fd; /* owned; -1 once closed */
     unsigned wanted;
 };
@@ -44,6 +46,10 @@ MUST_CHECK NONNULL ssize_t stream_write(
 
 /* Say that nothing more will be written. */
 NONNULL void stream_end(struct stream *s);
+
+/* Leave the worker's loop with the descriptor open; detached() follows from
+ * the loop, and stream_init() on another worker may follow that. */
+NONNULL void stream_detach(struct stream *s);
 
 /* Close the descriptor now; closed() follows from the loop. */
 NONNULL void stream_close(struct stream *s);

@@ -1,76 +1,13 @@
 #include "relay/config.h"
 
-#include <assert.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/host_port.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "relay/config_flags.h"
 #include "relay/limits.h"
-
-enum kind { KIND_TEXT, KIND_BOOL, KIND_COUNT };
-
-/* clang-format off */
-static const struct {
-    const char *name;
-    enum kind kind;
-    const char *value; /* how --help names the value */
-    const char *initial;
-    const char *help;
-} flags[] = {
-    [CONFIG_DOMAIN] = {"domain", KIND_TEXT, "NAME", "",
-        "public host name; certificates come by themselves"},
-    [CONFIG_CERT_CACHE] = {"cert-cache", KIND_TEXT, "DIR", "",
-        "certificates (default $HOME/.pyrycode-relay/certs)"},
-    [CONFIG_INSECURE_LISTEN] = {"insecure-listen", KIND_TEXT, "ADDR", "",
-        "plain HTTP on host:port, without TLS"},
-    [CONFIG_HTTPS_LISTEN] = {"https-listen", KIND_TEXT, "ADDR", ":443",
-        "TLS listener (default :443)"},
-    [CONFIG_HTTP_LISTEN] = {"http-listen", KIND_TEXT, "ADDR", ":80",
-        "ACME HTTP-01 listener (default :80)"},
-    [CONFIG_METRICS_LISTEN] = {"metrics-listen", KIND_TEXT, "ADDR", "127.0.0.1:9090",
-        "loopback, or empty (default 127.0.0.1:9090)"},
-    [CONFIG_TRUST_X_FORWARDED_FOR] = {"trust-x-forwarded-for", KIND_BOOL, "", "",
-        "rate limits by X-Forwarded-For"},
-    [CONFIG_HTTPS_PROXY_PROTOCOL] = {"https-proxy-protocol", KIND_BOOL, "", "",
-        "TLS connections begin with a PROXY v2 header"},
-    [CONFIG_MAX_CONNECTIONS] = {"max-connections", KIND_COUNT, "N", "",
-        "WebSocket connections (default: descriptor limit)"},
-    [CONFIG_REQUIRE_SEAL] = {"require-seal", KIND_BOOL, "", "",
-        "refuse where the kernel cannot seal the process"},
-    [CONFIG_VERSION] = {"version", KIND_BOOL, "", "", "print the version and exit"},
-    [CONFIG_HELP] = {"help", KIND_BOOL, "", "", "print this and exit"},
-};
-/* clang-format on */
-
-_Static_assert(ARRAY_LEN(flags) == CONFIG_FLAG_COUNT,
-    "every enum config_flag needs a row");
-
-void config_help(FILE *out)
-{
-    (void)fputs("usage: pyrycode-relay --domain NAME | --insecure-listen ADDR "
-                "[flags]\n\n"
-                "Relays WebSocket frames between phones and the pyrycode "
-                "binary by server-id.\n"
-                "Checks its own runtime posture first and refuses to serve "
-                "from an insecure one.\n\n",
-        out);
-    for (size_t i = 0; i < CONFIG_FLAG_COUNT; i++) {
-        char left[64];
-
-        (void)text_format(left, sizeof(left), "--%s%s%s", flags[i].name,
-            flags[i].value[0] == '\0' ? "" : " ", flags[i].value);
-        (void)fprintf(out, "  %-25s %s\n", left, flags[i].help);
-    }
-    (void)fputs("\nenvironment:\n"
-                "  " CONFIG_PRODUCTION "=1       refuse what is insecure\n"
-                "  " CONFIG_SINGLE_INSTANCE "=1  only one instance runs\n"
-                "  " CONFIG_FCM_CREDENTIALS "    service account, for push\n",
-        out);
-}
 
 static const char *const true_words[] = {"1", "t", "T", "true", "TRUE", "True"};
 static const char *const false_words[] = {
@@ -102,25 +39,59 @@ static bool is_integer(const char *value)
     return num_parse_u64(span_str(value), INT64_MAX, &number);
 }
 
+static void add_problem(struct config *c, const struct config_problem *problem,
+    const char *observed)
+{
+    struct config_problem *to = &c->problems[c->problem_count];
+
+    if (c->problem_count == CONFIG_PROBLEMS_MAX)
+        return; /* there is enough to mend */
+    *to = *problem;
+    (void)text_format(to->observed, sizeof(to->observed), "%s", observed);
+    c->problem_count++;
+}
+
+/* One block of --trusted-proxy. */
+static void add_proxy(struct config *c, const char *value)
+{
+    struct cidr *to = &c->proxies[c->proxy_count];
+    enum cidr_status status = CIDR_OK;
+    struct config_problem problem = {
+        .key = "--trusted-proxy",
+        .msg = "refusing to start: invalid --trusted-proxy",
+        .expected = "an IP address or ADDRESS/LENGTH",
+        .fix = "give each block of proxies as --trusted-proxy 10.0.0.0/8",
+    };
+
+    if (c->proxy_count == CONFIG_PROXIES_MAX) {
+        problem.err = "more blocks than this relay takes";
+    } else {
+        status = cidr_parse(span_str(value), to);
+        problem.err = cidr_text(status);
+    }
+    if (c->proxy_count == CONFIG_PROXIES_MAX || status != CIDR_OK) {
+        add_problem(c, &problem, value);
+    } else {
+        c->proxy_count++;
+    }
+}
+
 static bool set_flag(struct config *c, size_t flag, const char *value)
 {
     c->given[flag] = true;
-    if (flags[flag].kind == KIND_BOOL)
-        return set_bool(c, flag, value);
     c->text[flag] = value;
-    return flags[flag].kind == KIND_TEXT || is_integer(value);
-}
-
-static size_t find_flag(const char *name, size_t len)
-{
-    size_t i = 0;
-
-    if (len == 1 && name[0] == 'h')
-        return CONFIG_HELP;
-    while (i < CONFIG_FLAG_COUNT && (strlen(flags[i].name) != len ||
-                                        memcmp(flags[i].name, name, len) != 0))
-        i++;
-    return i;
+    switch (config_flag_row(flag)->kind) {
+    case CONFIG_KIND_BOOL:
+        return set_bool(c, flag, value);
+    case CONFIG_KIND_COUNT:
+        return is_integer(value);
+    case CONFIG_KIND_LIST:
+        add_proxy(c, value);
+        return true;
+    case CONFIG_KIND_TEXT:
+        break;
+    }
+    return true;
 }
 
 /* One flag at argv[*at], and its value behind it if it takes one. */
@@ -131,7 +102,7 @@ static bool parse_one(
     const char *name = word + (word[1] == '-' ? 2 : 1);
     const char *equals = strchr(name, '=');
     size_t len = equals == NULL ? strlen(name) : (size_t)(equals - name);
-    size_t flag = find_flag(name, len);
+    size_t flag = config_flag_find(name, len);
     const char *value = equals == NULL ? NULL : equals + 1;
 
     if (flag == CONFIG_FLAG_COUNT) {
@@ -140,21 +111,22 @@ static bool parse_one(
             (int)(len > 64 ? 64 : len), name);
         return false;
     }
-    if (value == NULL && flags[flag].kind == KIND_BOOL)
+    if (value == NULL && config_flag_row(flag)->kind == CONFIG_KIND_BOOL)
         value = "true";
     if (value == NULL && *at + 1 < argc)
         value = argv[++*at];
     if (value == NULL) {
-        (void)fprintf(
-            err, "pyrycode-relay: --%s needs a value\n", flags[flag].name);
+        (void)fprintf(err, "pyrycode-relay: --%s needs a value\n",
+            config_flag_row(flag)->name);
         return false;
     }
     if (set_flag(c, flag, value))
         return true;
     (void)fprintf(err,
         "pyrycode-relay: --%s: invalid value \"%.64s\": want %s\n",
-        flags[flag].name, value,
-        flags[flag].kind == KIND_BOOL ? "true or false" : "a number");
+        config_flag_row(flag)->name, value,
+        config_flag_row(flag)->kind == CONFIG_KIND_BOOL ? "true or false"
+                                                        : "a number");
     return false;
 }
 
@@ -164,7 +136,7 @@ static void set_defaults(struct config *c)
 
     *c = (struct config){.problem_count = 0};
     for (size_t i = 0; i < CONFIG_FLAG_COUNT; i++)
-        c->text[i] = flags[i].initial;
+        c->text[i] = config_flag_row(i)->initial;
     if (home == NULL || home[0] == '\0' ||
         !text_format(c->cert_cache, sizeof(c->cert_cache),
             "%s/.pyrycode-relay/certs", home)) {
@@ -174,15 +146,11 @@ static void set_defaults(struct config *c)
     c->text[CONFIG_CERT_CACHE] = c->cert_cache;
 }
 
-static void add_problem(struct config *c, const struct config_problem *problem,
-    const char *observed)
+/* The flag that it is about. */
+static void set_key(struct config_problem *problem, size_t flag)
 {
-    struct config_problem *to = &c->problems[c->problem_count];
-
-    assert(c->problem_count < CONFIG_PROBLEMS_MAX);
-    *to = *problem;
-    (void)text_format(to->observed, sizeof(to->observed), "%s", observed);
-    c->problem_count++;
+    (void)text_format(problem->key, sizeof(problem->key), "--%s",
+        config_flag_row(flag)->name);
 }
 
 static void check_mode(struct config *c)
@@ -203,18 +171,14 @@ static void check_mode(struct config *c)
 
 static void check_exclusive(struct config *c)
 {
-    static const struct {
-        enum config_flag flag;
-        const char *key;
-    } rivals[] = {
-        {CONFIG_HTTP_LISTEN, "--http-listen"},
-        {CONFIG_HTTPS_LISTEN, "--https-listen"},
-        {CONFIG_HTTPS_PROXY_PROTOCOL, "--https-proxy-protocol"},
+    static const enum config_flag rivals[] = {
+        CONFIG_HTTP_LISTEN,
+        CONFIG_HTTPS_LISTEN,
+        CONFIG_HTTPS_PROXY_PROTOCOL,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rivals); i++) {
         struct config_problem problem = {
-            .key = rivals[i].key,
             .msg = "refusing to start: --insecure-listen is mutually exclusive "
                    "with --http-listen / --https-listen / "
                    "--https-proxy-protocol",
@@ -224,14 +188,16 @@ static void check_exclusive(struct config *c)
                    "serve plain HTTP behind a proxy",
         };
 
-        if (c->insecure && c->given[rivals[i].flag])
+        set_key(&problem, rivals[i]);
+        if (c->insecure && c->given[rivals[i]])
             add_problem(c, &problem, "given together with --insecure-listen");
     }
 }
 
-static void check_cap(struct config *c)
+/* What a number may be; the texts outlive the problem. */
+static const struct config_problem *number_problem(size_t flag)
 {
-    static const struct config_problem problem = {
+    static const struct config_problem cap = {
         .key = "--max-connections",
         .msg = "refusing to start: invalid --max-connections",
         .err = "relay: connection cap must be positive",
@@ -239,21 +205,63 @@ static void check_cap(struct config *c)
         .fix = "give a positive number, or drop --max-connections for the "
                "default",
     };
-    const char *value = c->text[CONFIG_MAX_CONNECTIONS];
+    static const struct config_problem other = {
+        .msg = "refusing to start: invalid limit",
+        .err = "relay: number out of range",
+        .expected = "a number in the flag's range",
+        .fix = "see pyrycode-relay --help-limits; drop the flag for its "
+               "default",
+    };
+
+    return flag == CONFIG_MAX_CONNECTIONS ? &cap : &other;
+}
+
+static void check_number(struct config *c, size_t flag)
+{
+    const struct config_flag_row *row = config_flag_row(flag);
+    const char *value = c->text[flag];
     uint64_t count = 0;
 
-    if (!c->given[CONFIG_MAX_CONNECTIONS])
+    c->count[flag] = row->count;
+    if (!c->given[flag])
         return;
     if (value[0] == '+')
         value++;
-    if (!num_parse_u64(span_str(value), SIZE_MAX, &count) || count == 0) {
-        char observed[64];
+    if (!num_parse_u64(span_str(value), UINT64_MAX, &count) ||
+        count < row->least || count > row->most) {
+        struct config_problem problem = *number_problem(flag);
+        char observed[128];
 
         (void)text_format(
-            observed, sizeof(observed), "max-connections %s", value);
+            observed, sizeof(observed), "%s %s", row->name, value);
+        set_key(&problem, flag);
         add_problem(c, &problem, observed);
     }
-    c->max_connections = (size_t)count;
+    c->count[flag] = count;
+}
+
+static void check_numbers(struct config *c)
+{
+    for (size_t i = 0; i < CONFIG_FLAG_COUNT; i++) {
+        if (config_flag_row(i)->kind == CONFIG_KIND_COUNT)
+            check_number(c, i);
+    }
+}
+
+static void check_log_format(struct config *c)
+{
+    static const struct config_problem problem = {
+        .key = "--log-format",
+        .msg = "refusing to start: invalid --log-format",
+        .err = "no such format",
+        .expected = "text or json",
+        .fix = "--log-format=text or --log-format=json",
+    };
+    const char *format = c->text[CONFIG_LOG_FORMAT];
+
+    c->log_json = strcmp(format, "json") == 0;
+    if (!c->log_json && strcmp(format, "text") != 0)
+        add_problem(c, &problem, format);
 }
 
 /* An empty path would be the working directory, or none at all. */
@@ -272,14 +280,12 @@ static void check_cert_cache(struct config *c)
         add_problem(c, &problem, "\"\"");
 }
 
-static void check_listener(
-    struct config *c, enum config_flag flag, const char *key)
+static void check_listener(struct config *c, enum config_flag flag)
 {
     struct host_port hp;
     enum host_port_status status =
         host_port_parse(span_str(c->text[flag]), &hp);
     struct config_problem problem = {
-        .key = key,
         .msg = "refusing to start: invalid listener address",
         .err = host_port_text(status),
         .expected = "HOST:PORT with an IP literal or nothing before the colon "
@@ -287,6 +293,7 @@ static void check_listener(
         .fix = "give an address such as 127.0.0.1:8080, [::1]:8080 or :8080",
     };
 
+    set_key(&problem, flag);
     if (status != HOST_PORT_OK)
         add_problem(c, &problem, c->text[flag]);
 }
@@ -317,27 +324,65 @@ static void validate(struct config *c)
 {
     check_mode(c);
     check_exclusive(c);
-    check_cap(c);
+    check_numbers(c);
+    check_log_format(c);
     if (c->insecure) {
-        check_listener(c, CONFIG_INSECURE_LISTEN, "--insecure-listen");
+        check_listener(c, CONFIG_INSECURE_LISTEN);
     } else if (c->text[CONFIG_DOMAIN][0] != '\0') {
-        check_listener(c, CONFIG_HTTPS_LISTEN, "--https-listen");
-        check_listener(c, CONFIG_HTTP_LISTEN, "--http-listen");
+        check_listener(c, CONFIG_HTTPS_LISTEN);
+        check_listener(c, CONFIG_HTTP_LISTEN);
         check_cert_cache(c);
     }
     check_metrics(c);
 }
 
-/* What the hard descriptor limit leaves for connections. */
-static size_t default_cap(void)
+uint64_t config_descriptors(const struct config *config)
 {
-    struct rlimit limit;
-    size_t cap = 1024;
-    const size_t spare = LIMIT_SPARE_DESCRIPTORS;
+    return config->count[CONFIG_MAX_CONNECTIONS] +
+           config->count[CONFIG_MAX_PENDING] + LIMIT_SPARE_DESCRIPTORS +
+           config->count[CONFIG_THREADS] * LIMIT_WORKER_DESCRIPTORS;
+}
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < INT_MAX)
-        cap = (size_t)limit.rlim_max;
-    return cap > 2 * spare ? cap - spare : spare;
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* All but an eighth: neither kind keeps the other out. */
+static uint64_t share_of_kind(const struct config *c)
+{
+    uint64_t all = c->count[CONFIG_MAX_CONNECTIONS];
+
+    return all - all / 8;
+}
+
+static void set_default(struct config *c, enum config_flag flag, uint64_t value)
+{
+    if (!c->given[flag])
+        c->count[flag] = value;
+}
+
+/* What depends on the machine, where no flag says it. */
+static void fit_machine(struct config *c)
+{
+    struct capacity_facts facts;
+    uint64_t memory = 0;
+
+    capacity_read("/proc/self", &facts);
+    c->threads = capacity_threads(&facts);
+    set_default(c, CONFIG_THREADS, least(c->threads.value, LIMIT_THREADS));
+    set_default(c, CONFIG_MAX_PENDING,
+        facts.descriptors / 16 < 16
+            ? 16
+            : least(facts.descriptors / 16, LIMIT_PENDING));
+    c->connections = capacity_connections(
+        &facts, config_descriptors(c) - c->count[CONFIG_MAX_CONNECTIONS]);
+    set_default(c, CONFIG_MAX_CONNECTIONS, c->connections.value);
+    set_default(c, CONFIG_MAX_BINARIES, share_of_kind(c));
+    set_default(c, CONFIG_MAX_PHONES, share_of_kind(c));
+    memory = least(facts.memory_cgroup, facts.memory_total);
+    set_default(c, CONFIG_MAX_QUEUED,
+        memory / 4 < LIMIT_QUEUED_LEAST ? LIMIT_QUEUED_LEAST : memory / 4);
 }
 
 enum config_outcome config_parse(
@@ -353,10 +398,12 @@ enum config_outcome config_parse(
     }
     if (ret->on[CONFIG_HELP])
         return CONFIG_SHOW_HELP;
+    if (ret->on[CONFIG_HELP_LIMITS])
+        return CONFIG_SHOW_HELP_LIMITS;
     if (ret->on[CONFIG_VERSION])
         return CONFIG_SHOW_VERSION;
     ret->insecure = ret->text[CONFIG_INSECURE_LISTEN][0] != '\0';
-    ret->max_connections = default_cap();
     validate(ret);
+    fit_machine(ret);
     return CONFIG_RUN;
 }

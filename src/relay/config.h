@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #include "base/attr.h"
+#include "base/cidr.h"
+#include "relay/capacity.h"
 
 #define CONFIG_PRODUCTION      "PYRYCODE_RELAY_PRODUCTION"
 #define CONFIG_SINGLE_INSTANCE "PYRYCODE_RELAY_SINGLE_INSTANCE"
@@ -26,16 +28,38 @@ enum config_flag {
     CONFIG_METRICS_LISTEN,
     CONFIG_TRUST_X_FORWARDED_FOR,
     CONFIG_HTTPS_PROXY_PROTOCOL,
-    CONFIG_MAX_CONNECTIONS,
+    CONFIG_TRUSTED_PROXY,
+    CONFIG_THREADS,
+    CONFIG_LOG_FORMAT,
     CONFIG_REQUIRE_SEAL,
     CONFIG_VERSION,
     CONFIG_HELP,
-    CONFIG_FLAG_COUNT
+    CONFIG_HELP_LIMITS,
+    /* limits, on a page of their own */
+    CONFIG_MAX_CONNECTIONS,
+    CONFIG_MAX_BINARIES,
+    CONFIG_MAX_PHONES,
+    CONFIG_MAX_PENDING,
+    CONFIG_MAX_CONNECTIONS_PER_ADDRESS,
+    CONFIG_MAX_PENDING_PER_ADDRESS,
+    CONFIG_UPGRADE_BURST,
+    CONFIG_UPGRADE_INTERVAL,
+    CONFIG_MAX_BYTES_PER_SECOND,
+    CONFIG_MAX_HEAD_BYTES,
+    CONFIG_MAX_HEAD_FIELDS,
+    CONFIG_MAX_SERVER_ID_BYTES,
+    CONFIG_MAX_DEVICE_NAME_BYTES,
+    CONFIG_MAX_PHONES_PER_SERVER,
+    CONFIG_MAX_QUEUED_PER_PHONE,
+    CONFIG_MAX_QUEUED_PER_SERVER,
+    CONFIG_MAX_QUEUED,
+    CONFIG_FLAG_COUNT,
+    CONFIG_FIRST_LIMIT = CONFIG_MAX_CONNECTIONS,
 };
 
 /* Something wrong with the options: what the log says of it. */
 struct config_problem {
-    const char *key; /* the flag; unique among the problems */
+    char key[48];    /* the flag; unique among the problems */
     const char *msg; /* the log line's event */
     const char *err;
     const char *expected;
@@ -43,13 +67,21 @@ struct config_problem {
     char observed[256];
 };
 
-enum { CONFIG_PROBLEMS_MAX = 8 };
+enum {
+    CONFIG_PROBLEMS_MAX = 64,
+    CONFIG_PROXIES_MAX = 64, /* blocks of --trusted-proxy */
+};
 
 struct config {
     const char *text[CONFIG_FLAG_COUNT]; /* string flags; never NULL */
     bool on[CONFIG_FLAG_COUNT];          /* boolean flags */
     bool given[CONFIG_FLAG_COUNT];       /* on the command line */
-    size_t max_connections;
+    uint64_t count[CONFIG_FLAG_COUNT];   /* those that take a number */
+    struct cidr proxies[CONFIG_PROXIES_MAX];
+    size_t proxy_count;
+    struct capacity threads;     /* why the default of --threads */
+    struct capacity connections; /* why that of --max-connections */
+    bool log_json;
     bool insecure;         /* --insecure-listen decides the mode */
     char cert_cache[1024]; /* the default of --cert-cache */
     struct config_problem problems[CONFIG_PROBLEMS_MAX];
@@ -60,6 +92,7 @@ enum config_outcome {
     CONFIG_RUN,
     CONFIG_SHOW_VERSION,
     CONFIG_SHOW_HELP,
+    CONFIG_SHOW_HELP_LIMITS,
     CONFIG_BAD_USAGE, /* one line about it was written to err */
 };
 
@@ -70,5 +103,16 @@ enum config_outcome {
 MUST_CHECK NONNULL enum config_outcome config_parse(
     struct config *ret, int argc, char *const argv[], FILE *err);
 
-/* Fits a screen of 80 by 24. */
+/* Each fits a screen of 80 by 24. */
 NONNULL void config_help(FILE *out);
+NONNULL void config_help_limits(FILE *out);
+
+/* The value of a flag that takes a number, or its default. */
+NONNULL static inline size_t config_count(
+    const struct config *config, enum config_flag flag)
+{
+    return (size_t)config->count[flag];
+}
+
+/* Descriptors that a relay with this configuration may need. */
+NONNULL uint64_t config_descriptors(const struct config *config);

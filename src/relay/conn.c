@@ -1,15 +1,15 @@
 #include "relay/conn.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "relay/claim.h"
 #include "relay/frames.h"
 #include "relay/limits.h"
+#include "relay/memory.h"
 #include "relay/relay.h"
 #include "relay/session.h"
 
@@ -31,7 +31,7 @@ static const struct {
 
 static struct worker *worker_of(const struct conn *c)
 {
-    return &c->relay->worker;
+    return &c->shard->worker;
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b)
@@ -48,6 +48,7 @@ static void retime(struct conn *c)
     uint64_t at = earliest(c->state_by, earliest(c->ping_at, c->pong_by));
 
     at = earliest(at, earliest(c->message_by, c->write_by));
+    at = earliest(at, c->read_at);
     if (at == 0 || c->state == CONN_DEAD)
         return;
     if (!timer_is_set(&c->timer) || at < c->timer.at_ms)
@@ -59,6 +60,8 @@ static void enter(struct conn *c, enum conn_state to)
 {
     assert(states[c->state].next & TO(to));
     c->state = to;
+    if (to == CONN_CLOSING || to == CONN_LINGER)
+        shard_count_pending(c); /* the end holds no place of the cap */
     c->state_by = states[to].limit_ms == 0
                       ? 0
                       : worker_now_ms(worker_of(c)) + states[to].limit_ms;
@@ -70,8 +73,8 @@ void conn_mark_dirty(struct conn *c)
     if (c->dirty || c->state == CONN_DEAD)
         return;
     c->dirty = true;
-    c->next_dirty = c->relay->dirty;
-    c->relay->dirty = c;
+    c->next_dirty = c->shard->dirty;
+    c->shard->dirty = c;
 }
 
 bool conn_append(struct conn *c, struct span bytes, enum outbox_kind kind)
@@ -100,7 +103,9 @@ static void set_interest(struct conn *c, bool write)
     bool flooded = c->out.control_bytes > LIMIT_CONTROL_BYTES;
     unsigned events = write ? STREAM_WRITE : 0;
 
-    if (!paused && !flooded)
+    if (c->held)
+        events |= STREAM_HANGUP;
+    if (!paused && !flooded && !c->held && c->read_at == 0)
         events |= STREAM_READ;
     stream_want(&c->stream, events);
 }
@@ -111,14 +116,49 @@ void conn_update_interest(struct conn *c)
         set_interest(c, (c->stream.wanted & STREAM_WRITE) != 0);
 }
 
-/* Tell who queued them that items have been written. */
-static void report_done(struct conn *c)
+/* Bytes moved, by the leg that they moved on. */
+static void count_bytes(
+    struct conn *c, const enum metric by_role[3], size_t len)
 {
+    metrics_add(&c->shard->metrics, by_role[c->role], len);
+}
+
+void conn_received(struct conn *c, size_t len)
+{
+    static const enum metric received[] = {
+        [CONN_STRANGER] = METRIC_RECEIVED_OTHER,
+        [CONN_BINARY] = METRIC_RECEIVED_BINARY,
+        [CONN_PHONE] = METRIC_RECEIVED_PHONE,
+    };
+    uint64_t now_ms = worker_now_ms(worker_of(c));
+    uint64_t pause = 0;
+
+    count_bytes(c, received, len);
+    if (c->state != CONN_OPEN)
+        return;
+    pause = rate_take(&c->rate, &c->shard->relay->rate, len, now_ms);
+    if (pause == 0)
+        return;
+    metrics_count(&c->shard->metrics, METRIC_RATE_BYTES);
+    c->read_at = now_ms + pause;
+    conn_update_interest(c);
+}
+
+/* Tell who queued them that items have been written. */
+static void report_done(struct conn *c, size_t len)
+{
+    static const enum metric sent[] = {
+        [CONN_STRANGER] = METRIC_SENT_OTHER,
+        [CONN_BINARY] = METRIC_SENT_BINARY,
+        [CONN_PHONE] = METRIC_SENT_PHONE,
+    };
+    uint64_t now_ns = uv_hrtime();
     struct outbox_item item;
 
+    count_bytes(c, sent, len);
     while (c->state != CONN_DEAD && outbox_next_done(&c->out, &item)) {
         c->write_by = 0;
-        session_item_sent(c, &item);
+        session_item_sent(c, &item, now_ns);
     }
 }
 
@@ -141,7 +181,7 @@ static void flush(struct conn *c)
             return;
         }
         outbox_sent(&c->out, (size_t)put);
-        report_done(c);
+        report_done(c, (size_t)put);
     }
     if (c->state == CONN_DEAD)
         return;
@@ -154,14 +194,15 @@ static void flush(struct conn *c)
     }
     set_interest(c, !outbox_is_empty(&c->out));
     session_flushed(c);
+    memory_account(c);
 }
 
-void conn_flush_dirty(struct relay *relay)
+void conn_flush_dirty(struct shard *shard)
 {
-    while (relay->dirty != NULL) {
-        struct conn *c = relay->dirty;
+    while (shard->dirty != NULL) {
+        struct conn *c = shard->dirty;
 
-        relay->dirty = c->next_dirty;
+        shard->dirty = c->next_dirty;
         c->next_dirty = NULL;
         c->dirty = false;
         flush(c);
@@ -172,7 +213,7 @@ void conn_flush_dirty(struct relay *relay)
  * before the next flush could meet it. */
 static void unmark(struct conn *c)
 {
-    struct conn **at = &c->relay->dirty;
+    struct conn **at = &c->shard->dirty;
 
     if (!c->dirty)
         return;
@@ -182,38 +223,59 @@ static void unmark(struct conn *c)
     c->dirty = false;
 }
 
-static void on_closed(struct stream *s)
+static struct conn *conn_of_stream(struct stream *s)
 {
-    struct conn *c =
-        (struct conn *)(void *)((char *)s - offsetof(struct conn, stream));
+    return (struct conn *)(void *)((char *)s - offsetof(struct conn, stream));
+}
 
+/* Everything that it owns but its descriptor. */
+static void release(struct conn *c)
+{
     outbox_done(&c->out);
+    claim_forget(c);
     free(c->partial);
     free(c->fragments);
+    free(c->backlog);
     free(c->prefix);
     free(c->name);
     free(c);
 }
 
+static void on_closed(struct stream *s)
+{
+    release(conn_of_stream(s));
+}
+
+void conn_free(struct conn *c)
+{
+    if (c->stream.fd >= 0)
+        (void)close(c->stream.fd);
+    release(c);
+}
+
 void conn_drop(struct conn *c)
 {
-    struct relay *relay = c->relay;
+    struct shard *shard = c->shard;
 
     if (c->state == CONN_DEAD)
         return;
     assert(!c->listed);
+    claim_withdraw(c);
     enter(c, CONN_DEAD);
     unmark(c);
-    timer_cancel(&worker_of(c)->timers, &c->timer);
+    memory_forget(c);
+    timer_cancel(&shard->worker.timers, &c->timer);
     stream_close(&c->stream);
-    if (c->prev != NULL) {
-        c->prev->next = c->next;
-    } else {
-        relay->conns = c->next;
-    }
-    if (c->next != NULL)
-        c->next->prev = c->prev;
-    relay_conn_gone(relay, c);
+    shard_conn_gone(shard, c);
+}
+
+void conn_leave(struct conn *c)
+{
+    assert(c->state == CONN_HEAD);
+    unmark(c);
+    memory_forget(c);
+    timer_cancel(&worker_of(c)->timers, &c->timer);
+    stream_detach(&c->stream);
 }
 
 void conn_open(struct conn *c)
@@ -221,15 +283,42 @@ void conn_open(struct conn *c)
     uint64_t now_ms = worker_now_ms(worker_of(c));
 
     enter(c, CONN_OPEN);
+    c->opened_ms = now_ms;
+    metrics_count_response(&c->shard->metrics, 101);
     c->ping_at = now_ms + LIMIT_HEARTBEAT_MS;
     retime(c);
 }
 
-static void stop_heartbeat(struct conn *c)
+void conn_hold(struct conn *c)
+{
+    c->held = true;
+    conn_update_interest(c);
+}
+
+void conn_release(struct conn *c)
+{
+    uint8_t *bytes = c->backlog;
+    size_t len = c->backlog_len;
+
+    if (!c->held)
+        return;
+    c->held = false;
+    c->backlog = NULL;
+    c->backlog_len = 0;
+    conn_update_interest(c);
+    if (len > 0)
+        frames_feed(c, bytes, len);
+    free(bytes);
+}
+
+/* Nothing of its frames counts any more. */
+static void stop_frames(struct conn *c)
 {
     c->ping_at = 0;
     c->pong_by = 0;
     c->message_by = 0;
+    c->read_at = 0;
+    conn_release(c);
 }
 
 void conn_close(struct conn *c, uint16_t code, const char *reason)
@@ -240,38 +329,43 @@ void conn_close(struct conn *c, uint16_t code, const char *reason)
     if (c->state != CONN_OPEN)
         return;
     assert(!c->listed);
+    claim_withdraw(c);
     outbox_drop_unsent(&c->out);
-    stop_heartbeat(c);
-    if (conn_append(c, span_of(frame, len), OUTBOX_CONTROL))
-        enter(c, CONN_CLOSING);
+    if (!conn_append(c, span_of(frame, len), OUTBOX_CONTROL))
+        return;
+    metrics_count_close(&c->shard->metrics, code);
+    enter(c, CONN_CLOSING);
+    stop_frames(c);
 }
 
 void conn_await_close(struct conn *c)
 {
     assert(!c->listed);
-    stop_heartbeat(c);
     enter(c, CONN_CLOSING);
+    stop_frames(c);
 }
 
 void conn_finish(struct conn *c)
 {
     if (c->state == CONN_LINGER || c->state == CONN_DEAD)
         return;
-    stop_heartbeat(c);
     enter(c, CONN_LINGER);
+    stop_frames(c);
     conn_mark_dirty(c);
 }
 
-static void send_ping(struct conn *c, uint64_t now_ms)
+void conn_ping(struct conn *c)
 {
     uint8_t frame[WS_SERVER_HEADER_MAX + sizeof(c->ping_payload)];
     size_t len = ws_frame_encode(frame, WS_PING, sizeof(c->ping_payload));
+    uint64_t now_ms = worker_now_ms(worker_of(c));
 
-    c->ping_payload = ((uint64_t)c->number << 32) | ++c->relay->ping_count;
-    memcpy(frame + len, &c->ping_payload, sizeof(c->ping_payload));
     c->ping_at = now_ms + LIMIT_HEARTBEAT_MS;
-    if (c->pong_by == 0)
-        c->pong_by = now_ms + LIMIT_PONG_MS;
+    if (c->ping_payload != 0)
+        return;
+    c->ping_payload = ((uint64_t)c->number << 32) | ++c->shard->ping_count;
+    c->pong_by = now_ms + LIMIT_PONG_MS;
+    memcpy(frame + len, &c->ping_payload, sizeof(c->ping_payload));
     (void)conn_append(
         c, span_of(frame, len + sizeof(c->ping_payload)), OUTBOX_CONTROL);
 }
@@ -281,20 +375,43 @@ static bool is_due(uint64_t deadline, uint64_t now_ms)
     return deadline != 0 && now_ms >= deadline;
 }
 
+/* The time of a state is over. */
+static void drop_late(struct conn *c)
+{
+    static const enum metric late[] = {
+        [CONN_HEAD] = METRIC_DEADLINE_HEAD,
+        [CONN_CLOSING] = METRIC_DEADLINE_CLOSE,
+        [CONN_LINGER] = METRIC_DEADLINE_LINGER,
+    };
+
+    metrics_count(&c->shard->metrics, late[c->state]);
+    conn_drop(c);
+}
+
 static void act_on_deadlines(struct conn *c, uint64_t now_ms)
 {
+    struct metrics *m = &c->shard->metrics;
+
     if (is_due(c->state_by, now_ms)) {
-        conn_drop(c);
+        drop_late(c);
     } else if (is_due(c->write_by, now_ms)) {
+        metrics_count(m, METRIC_DEADLINE_WRITE);
         write_failed(c, "write timed out");
     } else if (is_due(c->message_by, now_ms)) {
+        metrics_count(m, METRIC_DEADLINE_MESSAGE);
         session_ended(c, SESSION_LOST, "message not completed in time");
         conn_drop(c);
     } else if (is_due(c->pong_by, now_ms)) {
-        session_ended(c, SESSION_LOST, "heartbeat timeout");
+        metrics_count(m, c->role == CONN_BINARY ? METRIC_HEARTBEAT_BINARY
+                                                : METRIC_HEARTBEAT_PHONE);
+        session_ended(c, 1011, "heartbeat timeout");
         conn_close(c, 1011, "heartbeat timeout");
     } else if (is_due(c->ping_at, now_ms)) {
-        send_ping(c, now_ms);
+        conn_ping(c);
+    }
+    if (is_due(c->read_at, now_ms)) {
+        c->read_at = 0;
+        conn_update_interest(c);
     }
 }
 
@@ -302,11 +419,11 @@ static void on_timer(struct timer *t, uint64_t now_ms)
 {
     struct conn *c =
         (struct conn *)(void *)((char *)t - offsetof(struct conn, timer));
-    struct relay *relay = c->relay;
+    struct shard *shard = c->shard;
 
     act_on_deadlines(c, now_ms);
     retime(c);
-    conn_flush_dirty(relay);
+    conn_flush_dirty(shard);
 }
 
 /* Read what is there and throw it away, so that closing does not reset the
@@ -321,74 +438,95 @@ static void discard(struct conn *c)
         conn_drop(c);
 }
 
+static void on_readable(struct conn *c)
+{
+    switch (c->state) {
+    case CONN_HEAD:
+        frames_read_head(c);
+        break;
+    case CONN_OPEN:
+    case CONN_CLOSING:
+        frames_read(c);
+        retime(c);
+        break;
+    case CONN_LINGER:
+        discard(c);
+        break;
+    case CONN_DEAD:
+        break;
+    }
+}
+
 static void on_ready(struct stream *s, unsigned events)
 {
-    struct conn *c =
-        (struct conn *)(void *)((char *)s - offsetof(struct conn, stream));
-    struct relay *relay = c->relay;
+    struct conn *c = conn_of_stream(s);
+    struct shard *shard = c->shard;
 
+    shard->round_ns = uv_hrtime();
     if (events & STREAM_WRITE)
         conn_mark_dirty(c);
-    if (events & STREAM_READ) {
-        switch (c->state) {
-        case CONN_HEAD:
-            frames_read_head(c);
-            break;
-        case CONN_OPEN:
-        case CONN_CLOSING:
-            frames_read(c);
-            retime(c);
-            break;
-        case CONN_LINGER:
-            discard(c);
-            break;
-        case CONN_DEAD:
-            break;
-        }
-    }
-    conn_flush_dirty(relay);
+    if (events & STREAM_READ)
+        on_readable(c);
+    if ((events & STREAM_HANGUP) && c->challenge != NULL)
+        claim_abandoned(c);
+    memory_account(c);
+    conn_flush_dirty(shard);
 }
 
-static void name_peer(struct conn *c, const struct sockaddr_storage *peer)
-{
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)peer;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)peer;
-    const void *addr = &v4->sin_addr;
-    int family = AF_INET;
-
-    if (peer->ss_family == AF_INET6) {
-        bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
-
-        family = mapped ? AF_INET : AF_INET6;
-        addr = mapped ? (const void *)&v6->sin6_addr.s6_addr[12]
-                      : (const void *)&v6->sin6_addr;
-    }
-    if (inet_ntop(family, addr, c->remote, sizeof(c->remote)) == NULL)
-        c->remote[0] = '\0';
-}
-
-void conn_accept(struct relay *relay, int fd,
-    const struct sockaddr_storage *peer, enum conn_surface surface)
+struct conn *conn_new(
+    int fd, const struct sockaddr_storage *peer, enum conn_surface surface)
 {
     struct conn *c = calloc(1, sizeof(*c));
 
-    if (c == NULL || stream_init(&c->stream, &relay->worker, fd) != 0) {
-        free(c);
-        (void)close(fd);
-        return;
-    }
+    if (c == NULL)
+        return NULL;
+    c->stream.fd = fd;
     c->stream.ready = on_ready;
     c->stream.closed = on_closed;
     c->timer.fn = on_timer;
-    c->relay = relay;
     c->surface = surface;
-    name_peer(c, peer);
-    c->next = relay->conns;
-    if (c->next != NULL)
-        c->next->prev = c;
-    relay->conns = c;
-    relay->conn_count++;
-    c->state_by = worker_now_ms(&relay->worker) + states[CONN_HEAD].limit_ms;
+    /* A peer that is neither IPv4 nor IPv6 is ::, and all such are one. */
+    if (ip_address_from_sockaddr((const struct sockaddr *)peer, &c->peer))
+        (void)ip_address_text(&c->peer, c->remote);
+    return c;
+}
+
+bool conn_join(struct conn *c, struct shard *shard)
+{
+    if (stream_init(&c->stream, &shard->worker, c->stream.fd) != 0)
+        return false;
+    c->shard = shard;
+    if (c->state_by == 0)
+        c->state_by = worker_now_ms(&shard->worker) + LIMIT_HEAD_MS;
     retime(c);
     set_interest(c, false);
+    return true;
+}
+
+void conn_list_append(struct conn_list *list, struct conn *c)
+{
+    c->next = NULL;
+    c->prev = list->last;
+    if (c->prev != NULL) {
+        c->prev->next = c;
+    } else {
+        list->first = c;
+    }
+    list->last = c;
+}
+
+void conn_list_remove(struct conn_list *list, struct conn *c)
+{
+    if (c->prev != NULL) {
+        c->prev->next = c->next;
+    } else {
+        list->first = c->next;
+    }
+    if (c->next != NULL) {
+        c->next->prev = c->prev;
+    } else {
+        list->last = c->prev;
+    }
+    c->prev = NULL;
+    c->next = NULL;
 }

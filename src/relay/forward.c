@@ -45,6 +45,7 @@ static void refuse_message(
         close_bad_text(phone);
         return;
     }
+    metrics_count(&phone->shard->metrics, METRIC_PHONE_NOT_JSON);
     log_conn(LOG_WARN, "phone_forwarder_marshal_err", phone,
         "relay: frame is not one valid JSON value");
     session_expel(phone, 1000, "");
@@ -64,6 +65,7 @@ void forward_from_phone(
         return;
     }
     if (binary == NULL) {
+        metrics_count(&phone->shard->metrics, METRIC_PHONE_NO_BINARY);
         log_conn(LOG_INFO, "phone_forwarder_send_failed", phone,
             "binary connection is closed");
         session_expel(phone, 1000, "");
@@ -86,6 +88,8 @@ void forward_from_phone(
     outbox_commit(&binary->out, (struct outbox_item){
                                     .len = header_len + body_len,
                                     .from = phone->number,
+                                    .payload_len = (uint32_t)payload.len,
+                                    .read_ns = phone->shard->round_ns,
                                     .kind = OUTBOX_FRAME,
                                 });
     conn_mark_dirty(binary);
@@ -108,20 +112,71 @@ static void enqueue_failed(struct conn *phone, const char *err)
     log_conn(LOG_INFO, "binary_forwarder_phone_enqueue_failed", phone, err);
 }
 
-/* Is there room for an item of that length in the phone's budget?  If not,
- * the phone pays: it does not keep up with its binary. */
-static bool has_room(struct conn *phone, size_t len, uint16_t close_code)
+static size_t limit_of(const struct conn *c, enum config_flag flag)
+{
+    return config_count(c->shard->relay->config, flag);
+}
+
+/* A phone that does not keep up with its binary pays.  code: of a close that
+ * the binary asked for; then it gets no notice. */
+static void overflow(struct conn *phone, uint16_t code, const char *err)
+{
+    enqueue_failed(phone, err);
+    phone->leave_code = code;
+    session_expel(phone, code == 0 ? 1011 : code, "phone backlog full");
+}
+
+static struct conn *find_slowest(const struct slot *slot)
+{
+    struct conn *slowest = slot->phones[0];
+
+    for (size_t i = 1; i < slot->phone_count; i++) {
+        if (slot->phones[i]->out.cost > slowest->out.cost)
+            slowest = slot->phones[i];
+    }
+    return slowest;
+}
+
+/* The budget of the server-id: the phone with the longest queue makes room,
+ * which may be this one.  False: it was. */
+static bool make_room(struct conn *phone, size_t cost, uint16_t code)
+{
+    struct slot *slot = phone->slot;
+    size_t limit = limit_of(phone, CONFIG_MAX_QUEUED_PER_SERVER);
+
+    while (cost > limit || slot->queued > limit - cost) {
+        struct conn *slowest = find_slowest(slot);
+
+        if (slowest->out.cost < phone->out.cost + cost)
+            slowest = phone;
+        metrics_count(&phone->shard->metrics, METRIC_OVERFLOW_SERVER_ID);
+        overflow(slowest, slowest == phone ? code : 0,
+            "relay: server-id delivery backlog full");
+        if (slowest == phone)
+            return false;
+    }
+    return true;
+}
+
+/* Is there room for an item of that length?  False: the phone is closed. */
+static bool has_room(struct conn *phone, size_t len, uint16_t code)
 {
     size_t cost = len + LIMIT_OUTBOX_ITEM;
+    size_t limit = limit_of(phone, CONFIG_MAX_QUEUED_PER_PHONE);
 
-    if (cost <= LIMIT_OUTBOX_BYTES &&
-        phone->out.cost <= LIMIT_OUTBOX_BYTES - cost)
-        return true;
-    enqueue_failed(phone, "relay: phone delivery backlog full");
-    phone->leave_code = close_code; /* asked for: then no notice */
-    session_expel(
-        phone, close_code == 0 ? 1011 : close_code, "phone backlog full");
+    if (cost <= limit && phone->out.cost <= limit - cost)
+        return make_room(phone, cost, code);
+    metrics_count(&phone->shard->metrics, METRIC_OVERFLOW_PHONE);
+    overflow(phone, code, "relay: phone delivery backlog full");
     return false;
+}
+
+/* Charged to the phone and to its server-id. */
+static void commit(struct conn *phone, struct outbox_item item)
+{
+    phone->slot->queued += item.cost;
+    outbox_commit(&phone->out, item);
+    conn_mark_dirty(phone);
 }
 
 static bool deliver(struct conn *phone, const struct envelope *envelope)
@@ -141,12 +196,13 @@ static bool deliver(struct conn *phone, const struct envelope *envelope)
     }
     memcpy(to, header, header_len);
     memcpy(to + header_len, frame.ptr, frame.len);
-    outbox_commit(&phone->out, (struct outbox_item){
-                                   .len = header_len + frame.len,
-                                   .cost = frame.len + LIMIT_OUTBOX_ITEM,
-                                   .kind = OUTBOX_FRAME,
-                               });
-    conn_mark_dirty(phone);
+    commit(phone, (struct outbox_item){
+                      .len = header_len + frame.len,
+                      .cost = frame.len + LIMIT_OUTBOX_ITEM,
+                      .payload_len = (uint32_t)frame.len,
+                      .read_ns = phone->shard->round_ns,
+                      .kind = OUTBOX_FRAME,
+                  });
     return true;
 }
 
@@ -165,13 +221,12 @@ static void direct_close(struct conn *phone, uint16_t code)
         return;
     }
     memcpy(to, frame, len);
-    outbox_commit(&phone->out, (struct outbox_item){
-                                   .len = len,
-                                   .cost = LIMIT_OUTBOX_ITEM,
-                                   .kind = OUTBOX_CLOSE,
-                               });
+    commit(phone, (struct outbox_item){
+                      .len = len,
+                      .cost = LIMIT_OUTBOX_ITEM,
+                      .kind = OUTBOX_CLOSE,
+                  });
     phone->leave_code = code;
-    conn_mark_dirty(phone);
 }
 
 static void route(struct conn *binary, const struct envelope *envelope)
@@ -181,6 +236,8 @@ static void route(struct conn *binary, const struct envelope *envelope)
     if (phone == NULL) {
         /* The id as the binary wrote it, cut: it is its own text. */
         size_t len = envelope->conn_id.len;
+
+        metrics_count(&binary->shard->metrics, METRIC_ENVELOPE_UNKNOWN_CONN_ID);
 
         if (len > LIMIT_LOG_VALUE_BYTES)
             len = LIMIT_LOG_VALUE_BYTES;
@@ -199,6 +256,22 @@ static void route(struct conn *binary, const struct envelope *envelope)
         direct_close(phone, envelope->close_code);
 }
 
+static void refuse_envelope(struct conn *binary, enum envelope_status status)
+{
+    static const enum metric reasons[] = {
+        [ENVELOPE_NOT_OBJECT] = METRIC_ENVELOPE_NOT_OBJECT,
+        [ENVELOPE_BAD_CONN_ID] = METRIC_ENVELOPE_BAD_CONN_ID,
+        [ENVELOPE_BAD_CLOSE_CODE] = METRIC_ENVELOPE_BAD_CLOSE_CODE,
+        [ENVELOPE_ILLEGAL_CLOSE_CODE] = METRIC_ENVELOPE_ILLEGAL_CLOSE_CODE,
+        [ENVELOPE_NO_CONN_ID] = METRIC_ENVELOPE_NO_CONN_ID,
+        [ENVELOPE_NO_FRAME] = METRIC_ENVELOPE_NO_FRAME,
+    };
+
+    metrics_count(&binary->shard->metrics, reasons[status]);
+    log_conn(LOG_WARN, "binary_forwarder_unmarshal_err", binary,
+        envelope_text(status));
+}
+
 void forward_from_binary(
     struct conn *binary, enum ws_opcode opcode, struct span payload)
 {
@@ -213,7 +286,6 @@ void forward_from_binary(
     } else if (is_bad_text(opcode, payload)) {
         close_bad_text(binary);
     } else {
-        log_conn(LOG_WARN, "binary_forwarder_unmarshal_err", binary,
-            envelope_text(status));
+        refuse_envelope(binary, status);
     }
 }

@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "relay/admission.h"
+#include "relay/claim.h"
 #include "relay/limits.h"
 #include "relay/relay.h"
 #include "relay/session.h"
+
+enum { FRAGMENTS_MIN = 256 }; /* bytes; the first allocation */
 
 /* The peer broke the protocol: tell it, if it can still be told. */
 static void violated(struct conn *c, enum ws_status status)
@@ -27,8 +31,12 @@ static void lost(struct conn *c, const char *why)
 
 static void on_pong(struct conn *c, struct span payload)
 {
-    if (span_eq(payload, span_of(&c->ping_payload, sizeof(c->ping_payload))))
-        c->pong_by = 0;
+    if (c->ping_payload == 0 ||
+        !span_eq(payload, span_of(&c->ping_payload, sizeof(c->ping_payload))))
+        return;
+    c->ping_payload = 0;
+    c->pong_by = 0;
+    claim_ponged(c);
 }
 
 static void on_ping(struct conn *c, struct span payload)
@@ -83,18 +91,34 @@ static bool is_control(const struct ws_header *header)
     return header->opcode >= WS_CLOSE;
 }
 
+/* Room for so many bytes of fragments, at most a message's; it grows by
+ * factors, so that single bytes cost no more than they must. */
+static bool make_room(struct conn *c, size_t len)
+{
+    size_t cap = c->fragments_cap == 0 ? FRAGMENTS_MIN : c->fragments_cap;
+    uint8_t *grown = NULL;
+
+    if (c->fragments != NULL && len <= c->fragments_cap)
+        return true;
+    while (cap < len)
+        cap *= 2;
+    grown = realloc(c->fragments, cap);
+    if (grown == NULL)
+        return false;
+    c->fragments = grown;
+    c->fragments_cap = cap;
+    return true;
+}
+
 /* Keep a fragment; true if it was kept. */
 static bool keep_fragment(struct conn *c, struct span payload)
 {
-    uint8_t *grown = realloc(c->fragments, c->fragments_len + payload.len + 1);
-
-    if (grown == NULL) {
+    if (!make_room(c, c->fragments_len + payload.len)) {
         lost(c, "out of memory");
         return false;
     }
-    c->fragments = grown;
     if (payload.len > 0)
-        memcpy(grown + c->fragments_len, payload.ptr, payload.len);
+        memcpy(c->fragments + c->fragments_len, payload.ptr, payload.len);
     c->fragments_len += payload.len;
     return true;
 }
@@ -112,6 +136,7 @@ static void on_data(
         owned = c->fragments;
         c->fragments = NULL;
         c->fragments_len = 0;
+        c->fragments_cap = 0;
     }
     ws_message_end(&c->message);
     c->message_by = 0;
@@ -155,7 +180,7 @@ static bool admit(struct conn *c, const struct ws_header *header)
 static void start_message_clock(struct conn *c)
 {
     if (c->message_by == 0 && c->message.opcode != WS_CONT)
-        c->message_by = worker_now_ms(&c->relay->worker) + LIMIT_MESSAGE_MS;
+        c->message_by = worker_now_ms(&c->shard->worker) + LIMIT_MESSAGE_MS;
 }
 
 /* Keep the start of a frame's payload. */
@@ -214,9 +239,23 @@ static size_t take_frame(struct conn *c, uint8_t *bytes, size_t len)
     return header.header_len + (size_t)header.payload_len;
 }
 
+/* Keep what must wait until the connection is released. */
+static void keep_backlog(struct conn *c, const uint8_t *bytes, size_t len)
+{
+    uint8_t *grown = realloc(c->backlog, c->backlog_len + len);
+
+    if (grown == NULL) {
+        lost(c, "out of memory");
+        return;
+    }
+    memcpy(grown + c->backlog_len, bytes, len);
+    c->backlog = grown;
+    c->backlog_len += len;
+}
+
 void frames_feed(struct conn *c, uint8_t *bytes, size_t len)
 {
-    while (len > 0 && is_live(c)) {
+    while (len > 0 && is_live(c) && !c->held) {
         size_t used = take_frame(c, bytes, len);
 
         if (used == 0)
@@ -224,6 +263,8 @@ void frames_feed(struct conn *c, uint8_t *bytes, size_t len)
         bytes += used;
         len -= used;
     }
+    if (len > 0 && is_live(c))
+        keep_backlog(c, bytes, len);
 }
 
 /* The frame in progress is complete. */
@@ -251,7 +292,7 @@ static void read_error(struct conn *c, ssize_t got)
  * to the scratch buffer, in one system call. */
 static void read_partial(struct conn *c)
 {
-    uint8_t *scratch = c->relay->worker.scratch;
+    uint8_t *scratch = c->shard->worker.scratch;
     size_t room = c->partial_want - c->partial_have;
     struct iovec to[] = {
         {.iov_base = c->partial + c->partial_have, .iov_len = room},
@@ -263,6 +304,7 @@ static void read_partial(struct conn *c)
         read_error(c, got);
         return;
     }
+    conn_received(c, (size_t)got);
     if ((size_t)got < room) {
         c->partial_have += (size_t)got;
         return;
@@ -274,7 +316,7 @@ static void read_partial(struct conn *c)
 
 void frames_read(struct conn *c)
 {
-    uint8_t *scratch = c->relay->worker.scratch;
+    uint8_t *scratch = c->shard->worker.scratch;
     size_t kept = c->stash_len;
     struct iovec to = {
         .iov_base = scratch + kept,
@@ -291,6 +333,7 @@ void frames_read(struct conn *c)
         read_error(c, got);
         return;
     }
+    conn_received(c, (size_t)got);
     if (kept > 0)
         memcpy(scratch, c->stash, kept);
     c->stash_len = 0;
@@ -311,27 +354,60 @@ static void keep_head(struct conn *c, const uint8_t *bytes, size_t len)
     c->partial_have = len;
 }
 
+static size_t limit_of(const struct conn *c, enum config_flag flag)
+{
+    return config_count(c->shard->relay->config, flag);
+}
+
 /* Does the head end in bytes?  Looks at what is new alone, so that a head
  * that comes byte by byte costs no more than one that comes at once. */
-static bool may_be_complete(const uint8_t *bytes, size_t old, size_t len)
+static bool may_be_complete(
+    const uint8_t *bytes, size_t old, size_t len, size_t head_max)
 {
     size_t from = old > 3 ? old - 3 : 0;
 
-    if (old == 0 || len > LIMIT_HEAD_BYTES)
+    if (old == 0 || len > head_max)
         return true;
     return memmem(bytes + from, len - from, "\n\r\n", 3) != NULL ||
            memmem(bytes + from, len - from, "\n\n", 2) != NULL;
 }
 
+/* The whole head is at hand: answer it, admit the connection here, or send it
+ * to the shard that owns its server-id, with all that it has sent. */
+static void take_head(struct conn *c, uint8_t *bytes, size_t len)
+{
+    const struct http_head *head = &c->shard->head;
+    struct shard *owner = admission_judge(c, head);
+
+    if (owner == NULL)
+        return;
+    if (owner != c->shard) {
+        keep_head(c, bytes, len);
+        if (c->state == CONN_HEAD)
+            shard_hand_over(c, owner);
+        return;
+    }
+    admission_enter(c, head);
+    if (c->state == CONN_OPEN)
+        frames_feed(c, bytes + head->head_len, len - head->head_len);
+}
+
+static void forget_head(struct conn *c)
+{
+    free(c->partial);
+    c->partial = NULL;
+    c->partial_have = 0;
+}
+
 void frames_read_head(struct conn *c)
 {
-    uint8_t *scratch = c->relay->worker.scratch;
+    uint8_t *scratch = c->shard->worker.scratch;
     size_t kept = c->partial_have;
     struct iovec to = {
         .iov_base = scratch + kept,
         .iov_len = WORKER_SCRATCH_LEN - kept,
     };
-    struct http_head *head = &c->relay->head;
+    size_t head_max = limit_of(c, CONFIG_MAX_HEAD_BYTES);
     ssize_t got = stream_read(&c->stream, &to, 1);
     enum http_status status = HTTP_MORE;
 
@@ -339,25 +415,45 @@ void frames_read_head(struct conn *c)
         read_error(c, got);
         return;
     }
+    conn_received(c, (size_t)got);
     if (kept > 0)
         memcpy(scratch, c->partial, kept);
 
     size_t len = kept + (size_t)got;
 
-    if (may_be_complete(scratch, kept, len))
-        status = http_head_parse(span_of(scratch, len), LIMIT_HEAD_BYTES, head);
+    if (may_be_complete(scratch, kept, len, head_max)) {
+        status =
+            http_head_parse(span_of(scratch, len), head_max, &c->shard->head);
+    }
     if (status == HTTP_MORE) {
         keep_head(c, scratch, len);
         return;
     }
-    free(c->partial);
+    forget_head(c);
+    if (status == HTTP_OK &&
+        c->shard->head.field_count > limit_of(c, CONFIG_MAX_HEAD_FIELDS))
+        status = HTTP_TOO_LARGE;
+    if (status == HTTP_OK) {
+        take_head(c, scratch, len);
+    } else {
+        admission_bad_head(c, status);
+    }
+}
+
+void frames_resume_head(struct conn *c)
+{
+    struct http_head *head = &c->shard->head;
+    uint8_t *bytes = c->partial;
+    size_t len = c->partial_have;
+    enum http_status status = http_head_parse(
+        span_of(bytes, len), limit_of(c, CONFIG_MAX_HEAD_BYTES), head);
+
+    assert(status == HTTP_OK); /* as it was on the other shard */
+    (void)status;
     c->partial = NULL;
     c->partial_have = 0;
-    if (status != HTTP_OK) {
-        session_bad_head(c, status);
-        return;
-    }
-    session_head(c, head);
+    admission_enter(c, head);
     if (c->state == CONN_OPEN)
-        frames_feed(c, scratch + head->head_len, len - head->head_len);
+        frames_feed(c, bytes + head->head_len, len - head->head_len);
+    free(bytes);
 }

@@ -11,6 +11,9 @@
 /* The socket is readable in CONN_HEAD. */
 NONNULL void frames_read_head(struct conn *c);
 
+/* On the shard that owns it, with the head that it brought along. */
+NONNULL void frames_resume_head(struct conn *c);
+
 /* The socket is readable in CONN_OPEN or CONN_CLOSING. */
 NONNULL void frames_read(struct conn *c);
 

@@ -10,7 +10,10 @@ static const struct {
     enum gate_route route;
 } routes[] = {
     {"/healthz", GATE_HEALTHZ},
+    {"/readyz", GATE_READYZ},
     {"/metrics", GATE_METRICS},
+    {"/", GATE_PAGE},
+    {"/status.json", GATE_STATUS},
     {"/v1/server", GATE_SERVER},
     {"/v1/client", GATE_CLIENT},
 };
@@ -65,6 +68,7 @@ enum gate_verdict gate_judge(const struct http_head *head,
     struct span version = http_head_get(head, "X-Pyrycode-Version");
     struct span token = http_head_get(head, "X-Pyrycode-Token");
     struct span agent = http_head_get(head, "User-Agent");
+    struct span device_name = http_head_get(head, "X-Pyrycode-Device-Name");
     struct span mine = route == GATE_SERVER ? version : token;
 
     if (id.len == 0 || mine.len == 0 || agent.len == 0)
@@ -76,8 +80,8 @@ enum gate_verdict gate_judge(const struct http_head *head,
     *ret = (struct gate_admission){
         .server_id = id,
         .version = shortened(version, LIMIT_LOG_VALUE_BYTES),
-        .device_name = shortened(http_head_get(head, "X-Pyrycode-Device-Name"),
-            limits->device_name_max),
+        .device_name = shortened(device_name, limits->device_name_max),
+        .device_name_cut = device_name.len > limits->device_name_max,
     };
     return GATE_ADMITTED;
 }
@@ -86,15 +90,4 @@ const char *gate_verdict_text(enum gate_verdict verdict)
 {
     assert(verdict < ARRAY_LEN(verdicts));
     return verdicts[verdict];
-}
-
-bool gate_admit(const struct http_head *head, enum gate_route route,
-    struct gate_admission *ret)
-{
-    static const struct gate_limits limits = {
-        .server_id_max = LIMIT_SERVER_ID_BYTES,
-        .device_name_max = LIMIT_LOG_VALUE_BYTES,
-    };
-
-    return gate_judge(head, route, &limits, ret) == GATE_ADMITTED;
 }

@@ -6,7 +6,10 @@
 enum gate_route {
     GATE_UNKNOWN,
     GATE_HEALTHZ,
+    GATE_READYZ,
     GATE_METRICS,
+    GATE_PAGE,
+    GATE_STATUS,
     GATE_SERVER,
     GATE_CLIENT,
 };
@@ -42,6 +45,7 @@ struct gate_admission {
     struct span version;     /* a binary's */
     struct span device_name; /* a phone's; may be empty, or hold anything that
                                 a header may: whoever shows it escapes it */
+    bool device_name_cut;    /* it was longer */
 };
 
 /*
@@ -56,7 +60,3 @@ MUST_CHECK NONNULL enum gate_verdict gate_judge(const struct http_head *head,
 
 /* What is wrong, for a person. */
 const char *gate_verdict_text(enum gate_verdict verdict);
-
-/* gate_judge() with the limits of limits.h; true if it is admitted. */
-MUST_CHECK NONNULL bool gate_admit(const struct http_head *head,
-    enum gate_route route, struct gate_admission *ret);

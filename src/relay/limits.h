@@ -9,11 +9,16 @@ enum {
     LIMIT_MESSAGE_BYTES = 262144,
     /* phones of one server-id */
     LIMIT_PHONES = 16,
+    /* the most that --max-phones-per-server takes: a frame's phone is found by
+     * looking at each */
+    LIMIT_PHONES_MAX = 256,
     /* how long a server-id outlives its binary */
     LIMIT_GRACE_MS = 30000,
     /* between pings, and how long each waits for its pong */
     LIMIT_HEARTBEAT_MS = 30000,
     LIMIT_PONG_MS = 30000,
+    /* how long a binary that is challenged may take to answer a ping */
+    LIMIT_PROBE_MS = 10000,
     /* from a message's first frame header to its last byte: nobody may dribble
      * one message forever while answering pings */
     LIMIT_MESSAGE_MS = 30000,
@@ -22,6 +27,11 @@ enum {
     /* queued for one phone, each item charged its length and the overhead */
     LIMIT_OUTBOX_BYTES = 4194304,
     LIMIT_OUTBOX_ITEM = 64,
+    /* the same for all phones of a server-id: as much as 16 phones may have
+     * alone */
+    LIMIT_SERVER_OUTBOX_BYTES = 67108864,
+    /* kept for all connections, where a quarter of memory is less */
+    LIMIT_QUEUED_LEAST = 33554432,
     /* queued for one binary: above the first its phones are not read, below
      * the second they are again */
     LIMIT_UPLINK_HIGH = 262144,
@@ -33,14 +43,28 @@ enum {
     LIMIT_HEAD_MS = 5000,
     /* for the peer's close frame after ours */
     LIMIT_CLOSE_MS = 5000,
+    /* what a connection may keep that is being closed for what it kept */
+    LIMIT_CLOSING_BYTES = 65536,
     /* for the peer's end of stream after our last byte */
     LIMIT_LINGER_MS = 1000,
+    /* a worker that has not ticked for so long does not get on */
+    LIMIT_WEDGED_MS = 3000,
+    /* scrapes at the same time */
+    LIMIT_SCRAPES = 64,
     /* the whole drain */
     LIMIT_DRAIN_MS = 10000,
     /* header values that we keep: a server-id is a UUID in practice */
     LIMIT_SERVER_ID_BYTES = 256,
+    LIMIT_DEVICE_NAME_BYTES = 256,
     /* what a log line shows of a device name or a version */
     LIMIT_LOG_VALUE_BYTES = 256,
-    /* descriptors that are not connections: log, loop, listeners, reserve */
+    /* connections before their upgrade, or being closed */
+    LIMIT_PENDING = 1024,
+    /* what a flag may ask for: more is a mistake */
+    LIMIT_COUNT = 1073741824,
+    LIMIT_THREADS = 64,
+    /* descriptors that are not connections: log, listeners, reserve */
     LIMIT_SPARE_DESCRIPTORS = 64,
+    /* of each worker: its loop, its doorbell, its listener, its reserve */
+    LIMIT_WORKER_DESCRIPTORS = 8,
 };

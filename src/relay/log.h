@@ -28,6 +28,7 @@
     X(LOG_BINARY_CONN_ID, "binary_conn_id")                                    \
     X(LOG_BINARY_VERSION, "binary_version")                                    \
     X(LOG_BYPASS_ENV_VAR, "bypass_env_var")                                    \
+    X(LOG_BYTES, "bytes")                                                      \
     X(LOG_CERT_CACHE, "cert_cache")                                            \
     X(LOG_CHECK, "check")                                                      \
     X(LOG_CLOSE_CODE, "close_code")                                            \
@@ -55,6 +56,7 @@
     X(LOG_PATH, "path")                                                        \
     X(LOG_REASON, "reason")                                                    \
     X(LOG_REMOTE, "remote")                                                    \
+    X(LOG_RUNBOOK, "runbook")                                                  \
     X(LOG_SERVER_ID, "server_id")                                              \
     X(LOG_SUPPRESSED, "suppressed")                                            \
     X(LOG_SYSCALL, "syscall")                                                  \

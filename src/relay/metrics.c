@@ -47,6 +47,7 @@ static const struct code_row responses[] = {
     {404, METRIC_HTTP_404},
     {405, METRIC_HTTP_405},
     {426, METRIC_HTTP_426},
+    {429, METRIC_HTTP_429},
     {431, METRIC_HTTP_431},
     {500, METRIC_HTTP_500},
     {503, METRIC_HTTP_503},

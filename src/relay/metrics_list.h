@@ -20,6 +20,8 @@
         "Push wakes by outcome.")                                              \
     X(FAMILY_UPGRADE_FAILURES, METRICS_PREFIX "upgrade_failures_total",        \
         "Requests that never became a WebSocket, by reason.")                  \
+    X(FAMILY_DEVICE_NAMES_CUT, METRICS_PREFIX "device_names_cut_total",        \
+        "Device names that were longer than the limit.")                       \
     X(FAMILY_HTTP_RESPONSES, METRICS_PREFIX "http_responses_total",            \
         "HTTP answers by status code.")                                        \
     X(FAMILY_UNAVAILABLE, METRICS_PREFIX "unavailable_total",                  \
@@ -145,14 +147,14 @@
         "reason=\"missing_header\"")                                           \
     X(METRIC_UPGRADE_SERVER_ID, FAMILY_UPGRADE_FAILURES,                       \
         "reason=\"server_id\"")                                                \
-    X(METRIC_UPGRADE_DEVICE_NAME, FAMILY_UPGRADE_FAILURES,                     \
-        "reason=\"device_name\"")                                              \
+    X(METRIC_DEVICE_NAMES_CUT, FAMILY_DEVICE_NAMES_CUT, "")                    \
     X(METRIC_HTTP_101, FAMILY_HTTP_RESPONSES, "code=\"101\"")                  \
     X(METRIC_HTTP_200, FAMILY_HTTP_RESPONSES, "code=\"200\"")                  \
     X(METRIC_HTTP_400, FAMILY_HTTP_RESPONSES, "code=\"400\"")                  \
     X(METRIC_HTTP_404, FAMILY_HTTP_RESPONSES, "code=\"404\"")                  \
     X(METRIC_HTTP_405, FAMILY_HTTP_RESPONSES, "code=\"405\"")                  \
     X(METRIC_HTTP_426, FAMILY_HTTP_RESPONSES, "code=\"426\"")                  \
+    X(METRIC_HTTP_429, FAMILY_HTTP_RESPONSES, "code=\"429\"")                  \
     X(METRIC_HTTP_431, FAMILY_HTTP_RESPONSES, "code=\"431\"")                  \
     X(METRIC_HTTP_500, FAMILY_HTTP_RESPONSES, "code=\"500\"")                  \
     X(METRIC_HTTP_503, FAMILY_HTTP_RESPONSES, "code=\"503\"")                  \

@@ -48,7 +48,7 @@ static bool grow_items(struct outbox *o)
 static bool grow_bytes(struct outbox *o, size_t len)
 {
     size_t want = 0;
-    size_t cap = o->cap == 0 ? BYTES_MIN : o->cap;
+    size_t cap = o->cap;
 
     if (o->head > 0) {
         memmove(o->bytes, o->bytes + o->head, o->tail - o->head);
@@ -57,6 +57,8 @@ static bool grow_bytes(struct outbox *o, size_t len)
     }
     if (num_add_overflows(o->tail, len, &want))
         return false;
+    if (cap < BYTES_MIN)
+        cap = BYTES_MIN;
     while (cap < want) {
         if (cap > SIZE_MAX / 2)
             return false;
@@ -143,6 +145,22 @@ bool outbox_next_done(struct outbox *o, struct outbox_item *ret)
     return true;
 }
 
+/* Keep no more room than what is left takes. */
+static void shrink(struct outbox *o)
+{
+    size_t len = o->tail - o->head;
+    uint8_t *bytes = NULL;
+
+    memmove(o->bytes, o->bytes + o->head, len);
+    o->head = 0;
+    o->tail = len;
+    bytes = realloc(o->bytes, len);
+    if (bytes == NULL)
+        return; /* the room as it was will do */
+    o->bytes = bytes;
+    o->cap = len;
+}
+
 void outbox_drop_unsent(struct outbox *o)
 {
     size_t keep = o->head_sent > 0 ? 1 : 0;
@@ -156,8 +174,11 @@ void outbox_drop_unsent(struct outbox *o)
         o->tail -= last->len;
         o->item_count--;
     }
-    if (o->item_count == 0)
+    if (o->item_count == 0) {
         outbox_done(o);
+    } else {
+        shrink(o);
+    }
     check(o);
 }
 

@@ -22,9 +22,11 @@ enum outbox_kind {
 };
 
 struct outbox_item {
-    size_t len;    /* wire bytes */
-    size_t cost;   /* what it is charged */
-    uint32_t from; /* number of the phone that sent it, or 0 */
+    size_t len;           /* wire bytes */
+    size_t cost;          /* what it is charged */
+    uint32_t from;        /* number of the phone that sent it, or 0 */
+    uint32_t payload_len; /* of a forwarded frame: what its sender sent */
+    uint64_t read_ns;     /* of a forwarded frame: when it was read */
     enum outbox_kind kind;
 };
 

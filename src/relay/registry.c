@@ -4,21 +4,17 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum { BUCKETS_MIN = 64 };
 
 int registry_init(struct registry *r, struct timer_wheel *timers,
-    registry_expired_fn *expired, void *owner)
+    const struct registry_setup *setup)
 {
     *r = (struct registry){
         .bucket_count = BUCKETS_MIN,
         .timers = timers,
-        .expired = expired,
-        .owner = owner,
+        .setup = *setup,
     };
-    if (getrandom(&r->key, sizeof(r->key), 0) != (ssize_t)sizeof(r->key))
-        return -errno;
     r->buckets = calloc(r->bucket_count, sizeof(struct slot *));
     return r->buckets == NULL ? -ENOMEM : 0;
 }
@@ -31,6 +27,7 @@ void registry_done(struct registry *r)
 
             r->buckets[i] = slot->next;
             timer_cancel(r->timers, &slot->grace);
+            timer_cancel(r->timers, &slot->probe);
             free(slot);
         }
     }
@@ -40,7 +37,7 @@ void registry_done(struct registry *r)
 
 static struct slot **bucket_of(const struct registry *r, struct span id)
 {
-    return &r->buckets[siphash(r->key, id) & (r->bucket_count - 1)];
+    return &r->buckets[siphash(r->setup.key, id) & (r->bucket_count - 1)];
 }
 
 struct span registry_slot_id(const struct slot *slot)
@@ -60,25 +57,25 @@ struct slot *registry_find(const struct registry *r, struct span id)
 /* Twice the buckets; on failure the chains stay longer, which is only slow. */
 static void grow(struct registry *r)
 {
-    struct registry bigger = *r;
+    struct slot **old = r->buckets;
+    size_t old_count = r->bucket_count;
+    struct slot **buckets = calloc(old_count * 2, sizeof(struct slot *));
 
-    bigger.bucket_count = r->bucket_count * 2;
-    bigger.buckets = calloc(bigger.bucket_count, sizeof(struct slot *));
-    if (bigger.buckets == NULL)
+    if (buckets == NULL)
         return;
-    for (size_t i = 0; i < r->bucket_count; i++) {
-        while (r->buckets[i] != NULL) {
-            struct slot *slot = r->buckets[i];
-            struct slot **to = bucket_of(&bigger, registry_slot_id(slot));
+    r->buckets = buckets;
+    r->bucket_count = old_count * 2;
+    for (size_t i = 0; i < old_count; i++) {
+        while (old[i] != NULL) {
+            struct slot *slot = old[i];
+            struct slot **to = bucket_of(r, registry_slot_id(slot));
 
-            r->buckets[i] = slot->next;
+            old[i] = slot->next;
             slot->next = *to;
             *to = slot;
         }
     }
-    free(r->buckets);
-    r->buckets = bigger.buckets;
-    r->bucket_count = bigger.bucket_count;
+    free(old);
 }
 
 static void unlink_slot(struct registry *r, struct slot *slot)
@@ -101,8 +98,17 @@ static void on_grace_over(struct timer *t, uint64_t now_ms)
     assert(slot->binary == NULL);
     unlink_slot(r, slot);
     r->phone_count -= slot->phone_count;
-    r->expired(r->owner, slot->phones, slot->phone_count);
+    r->setup.expired(r->setup.owner, slot->phones, slot->phone_count);
     free(slot);
+}
+
+static void on_probe_over(struct timer *t, uint64_t now_ms)
+{
+    struct slot *slot =
+        (struct slot *)(void *)((char *)t - offsetof(struct slot, probe));
+
+    (void)now_ms;
+    slot->registry->setup.unanswered(slot);
 }
 
 static struct slot *new_slot(struct registry *r, struct span id)
@@ -110,12 +116,15 @@ static struct slot *new_slot(struct registry *r, struct span id)
     if (r->slot_count >= r->bucket_count)
         grow(r);
 
-    struct slot *slot = calloc(1, sizeof(*slot) + id.len);
+    size_t phones_len = r->setup.phones_max * sizeof(struct conn *);
+    struct slot *slot = calloc(1, sizeof(*slot) + phones_len + id.len);
 
     if (slot == NULL)
         return NULL;
     slot->registry = r;
     slot->grace.fn = on_grace_over;
+    slot->probe.fn = on_probe_over;
+    slot->id = (uint8_t *)(slot->phones + r->setup.phones_max);
     slot->id_len = id.len;
     memcpy(slot->id, id.ptr, id.len);
 
@@ -127,13 +136,40 @@ static struct slot *new_slot(struct registry *r, struct span id)
     return slot;
 }
 
+void registry_start_probe(struct slot *slot, uint64_t now_ms)
+{
+    timer_set(slot->registry->timers, &slot->probe, now_ms + LIMIT_PROBE_MS);
+}
+
+void registry_stop_probe(struct slot *slot)
+{
+    timer_cancel(slot->registry->timers, &slot->probe);
+}
+
+void registry_install(struct slot *slot, struct conn *binary,
+    struct registry_evicted *ret_evicted)
+{
+    struct registry *r = slot->registry;
+
+    timer_cancel(r->timers, &slot->grace);
+    memcpy(ret_evicted->phones, slot->phones,
+        slot->phone_count * sizeof(struct conn *));
+    ret_evicted->count = slot->phone_count;
+    r->phone_count -= slot->phone_count;
+    slot->phone_count = 0;
+    slot->paused = false;
+    if (slot->binary == NULL)
+        r->binary_count++;
+    slot->binary = binary;
+    slot->binary_turn++;
+}
+
 enum registry_claim registry_claim(struct registry *r, struct span id,
     struct conn *binary, struct slot **ret_slot,
     struct registry_evicted *ret_evicted)
 {
     struct slot *slot = registry_find(r, id);
 
-    ret_evicted->count = 0;
     if (slot == NULL)
         slot = new_slot(r, id);
     if (slot == NULL)
@@ -141,15 +177,7 @@ enum registry_claim registry_claim(struct registry *r, struct span id,
     *ret_slot = slot;
     if (slot->binary != NULL)
         return REGISTRY_IN_USE;
-    timer_cancel(r->timers, &slot->grace);
-    memcpy(ret_evicted->phones, slot->phones, sizeof(slot->phones));
-    ret_evicted->count = slot->phone_count;
-    r->phone_count -= slot->phone_count;
-    slot->phone_count = 0;
-    slot->paused = false;
-    slot->binary = binary;
-    slot->binary_turn++;
-    r->binary_count++;
+    registry_install(slot, binary, ret_evicted);
     return REGISTRY_CLAIMED;
 }
 
@@ -171,7 +199,7 @@ enum registry_join registry_join(struct registry *r, struct span id,
 
     if (slot == NULL)
         return REGISTRY_NO_SERVER;
-    if (slot->phone_count == LIMIT_PHONES)
+    if (slot->phone_count == r->setup.phones_max)
         return REGISTRY_AT_CAP;
     slot->phones[slot->phone_count++] = phone;
     r->phone_count++;

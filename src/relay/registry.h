@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/siphash.h"
@@ -20,35 +21,44 @@ struct registry;
 struct slot {
     struct slot *next; /* in its bucket */
     struct registry *registry;
-    struct timer grace;   /* set while there is no binary */
-    struct conn *binary;  /* NULL in the grace window */
-    uint64_t binary_turn; /* counts the binaries that have held the slot */
-    struct conn *phones[LIMIT_PHONES];
+    struct timer grace;       /* set while there is no binary */
+    struct timer probe;       /* set while there are challengers */
+    struct conn *challengers; /* of the binary, the first first (claim.h) */
+    struct conn *binary;      /* NULL in the grace window */
+    uint64_t binary_turn;     /* counts the binaries that have held the slot */
     size_t phone_count;
-    bool paused; /* the binary's queue is full: phones are not read */
+    size_t queued; /* what its phones' queues are charged together */
+    bool paused;   /* the binary's queue is full: phones are not read */
     size_t id_len;
-    uint8_t id[];
+    uint8_t *id;           /* in the same allocation */
+    struct conn *phones[]; /* room for the registry's phones_max */
 };
 
-/* The grace window of a slot ran out.  The slot is already unknown to the
- * registry and is freed on return; its phones are the callee's to close. */
-typedef void registry_expired_fn(
-    void *owner, struct conn *const *phones, size_t count);
+/* What happens by itself, and what the owner decides. */
+struct registry_setup {
+    /* The grace window of a slot ran out.  The slot is already unknown to the
+     * registry and is freed on return; its phones are the callee's to close. */
+    void (*expired)(void *owner, struct conn *const *phones, size_t count);
+    /* The time of a slot's probe is over, and challengers still wait. */
+    void (*unanswered)(struct slot *slot);
+    void *owner;
+    struct siphash_key key;
+    size_t phones_max;
+};
 
 struct registry {
     struct slot **buckets;
     size_t bucket_count; /* a power of two */
-    size_t slot_count;
-    size_t binary_count; /* connected */
-    size_t phone_count;  /* registered, those of gracing slots included */
-    struct siphash_key key;
+    /* Read by other threads, too. */
+    _Atomic size_t slot_count;
+    _Atomic size_t binary_count; /* connected */
+    _Atomic size_t phone_count; /* registered, those of gracing slots as well */
     struct timer_wheel *timers;
-    registry_expired_fn *expired;
-    void *owner;
+    struct registry_setup setup;
 };
 
 MUST_CHECK NONNULL int registry_init(struct registry *r,
-    struct timer_wheel *timers, registry_expired_fn *expired, void *owner);
+    struct timer_wheel *timers, const struct registry_setup *setup);
 /* Frees every slot; no connection is touched. */
 NONNULL void registry_done(struct registry *r);
 
@@ -62,7 +72,7 @@ enum registry_claim {
 };
 
 struct registry_evicted {
-    struct conn *phones[LIMIT_PHONES];
+    struct conn *phones[LIMIT_PHONES_MAX];
     size_t count;
 };
 
@@ -71,6 +81,15 @@ struct registry_evicted {
 MUST_CHECK NONNULL enum registry_claim registry_claim(struct registry *r,
     struct span id, struct conn *binary, struct slot **ret_slot,
     struct registry_evicted *ret_evicted);
+
+/* Give the slot to a binary, whoever held it: a challenger.  Its phones are
+ * removed and returned. */
+NONNULL void registry_install(struct slot *slot, struct conn *binary,
+    struct registry_evicted *ret_evicted);
+
+/* LIMIT_PROBE_MS from now the slot's challengers have waited long enough. */
+NONNULL void registry_start_probe(struct slot *slot, uint64_t now_ms);
+NONNULL void registry_stop_probe(struct slot *slot);
 
 /* The binary is gone: start the grace window if it still holds the slot. */
 NONNULL void registry_release(

@@ -2,47 +2,117 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/host_port.h"
 #include "relay/limits.h"
 #include "relay/log.h"
-#include "relay/session.h"
+#include "relay/status.h"
 
-static struct relay *relay_of_drain(struct timer *t)
+/* ---- making one ---- */
+
+static void set_budgets(struct relay *relay, const struct config *config)
 {
-    return (struct relay *)(void *)((char *)t -
-                                    offsetof(struct relay, drain_timer));
+    relay->live.limit = config_count(config, CONFIG_MAX_CONNECTIONS);
+    relay->binaries.limit = config_count(config, CONFIG_MAX_BINARIES);
+    relay->phones.limit = config_count(config, CONFIG_MAX_PHONES);
+    relay->pending.limit = config_count(config, CONFIG_MAX_PENDING);
+    relay->memory.limit = config_count(config, CONFIG_MAX_QUEUED);
+    relay->scrapes.limit = LIMIT_SCRAPES;
 }
 
-static void on_grace_over(void *owner, struct conn *const *phones, size_t count)
+static uint32_t as_u32(size_t value)
 {
-    struct relay *relay = owner;
+    return value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
 
-    metrics_count(&relay->metrics, METRIC_GRACE_EXPIRIES);
-    session_grace_over(phones, count);
-    conn_flush_dirty(relay);
+/* Twice as many accounts as connections, so that those alone cannot fill the
+ * table. */
+static int make_addresses(struct relay *relay, struct siphash_key key)
+{
+    const struct config *config = relay->config;
+    size_t open = relay->live.limit + relay->pending.limit;
+    const struct address_limits limits = {
+        .burst = as_u32(config_count(config, CONFIG_UPGRADE_BURST)),
+        .interval_ms =
+            as_u32(1000 * config_count(config, CONFIG_UPGRADE_INTERVAL)),
+        .pending_max =
+            as_u32(config_count(config, CONFIG_MAX_PENDING_PER_ADDRESS)),
+        .connections_max =
+            as_u32(config_count(config, CONFIG_MAX_CONNECTIONS_PER_ADDRESS)),
+        .accounts_max = open > ADDRESS_ACCOUNTS_MAX / 2 ? as_u32(2 * open)
+                                                        : ADDRESS_ACCOUNTS_MAX,
+    };
+
+    relay->addresses = address_table_new(&limits, key);
+    return relay->addresses == NULL ? -ENOMEM : 0;
+}
+
+static int make_shards(struct relay *relay)
+{
+    size_t count = config_count(relay->config, CONFIG_THREADS);
+
+    relay->shards = calloc(count, sizeof(*relay->shards));
+    relay->public_fds = calloc(count, sizeof(*relay->public_fds));
+    if (relay->shards == NULL || relay->public_fds == NULL)
+        return -ENOMEM;
+    relay->shard_count = count;
+    for (size_t i = 0; i < count; i++)
+        relay->public_fds[i] = -1;
+    for (size_t i = 0; i < count; i++) {
+        int failed = shard_init(&relay->shards[i], relay);
+
+        if (failed != 0)
+            return failed;
+    }
+    return shard_init(&relay->control, relay);
+}
+
+/* As many as the budgets may take, within the limit. */
+static int count_descriptors(const struct config *config)
+{
+    uint64_t count = config_descriptors(config);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < count)
+        count = limit.rlim_cur;
+    return count > INT_MAX ? INT_MAX : (int)count;
 }
 
 int relay_init(struct relay *relay, const struct config *config)
 {
+    struct siphash_key keys[3];
     int failed = 0;
 
-    *relay = (struct relay){.config = config};
-    for (size_t i = 0; i < RELAY_LISTENERS; i++)
-        relay->sockets[i].fd = -1;
-    failed = worker_init(&relay->worker);
-    if (failed != 0)
+    *relay = (struct relay){.config = config, .metrics_fd = -1};
+    if (getrandom(keys, sizeof(keys), 0) != (ssize_t)sizeof(keys))
+        return -errno;
+    relay->server_key = keys[0];
+    relay->number_key = keys[1];
+    process_stats_open(&relay->process); /* before the seal */
+    relay->descriptors = count_descriptors(config);
+    set_budgets(relay, config);
+    relay->rate =
+        rate_limit_of(config_count(config, CONFIG_MAX_BYTES_PER_SECOND));
+    failed = make_addresses(relay, keys[2]);
+    if (failed == 0)
+        failed = make_shards(relay);
+    if (failed != 0) {
+        relay_done(relay);
         return failed;
-    failed = registry_init(
-        &relay->registry, &relay->worker.timers, on_grace_over, relay);
-    if (failed != 0)
-        worker_done(&relay->worker);
-    relay->started_ms = worker_now_ms(&relay->worker);
-    return failed;
+    }
+    relay->started_ms = worker_now_ms(&relay->control.worker);
+    return 0;
 }
+
+/* ---- binding ---- */
 
 static void log_listener_failed(const char *address, int error)
 {
@@ -50,31 +120,55 @@ static void log_listener_failed(const char *address, int error)
         LOG_TEXT(LOG_ERR, uv_strerror(error)));
 }
 
-static bool bind_one(struct relay_socket *to, const struct relay_plan *plan)
+static int open_one(
+    const struct host_port *hp, enum listener_share share, int *ret_fd)
 {
-    const char *address = plan->address;
-    struct host_port hp;
-    int failed = 0;
+    int failed = listener_open(&hp->addr, hp->addr_len, share, ret_fd);
 
-    if (host_port_parse(span_str(address), &hp) != HOST_PORT_OK) {
-        log_listener_failed(address, -EINVAL);
-        return false;
-    }
-    failed = listener_open(&hp.addr, hp.addr_len, &to->fd);
-    if (failed == -EAFNOSUPPORT && hp.any) {
+    if (failed == -EAFNOSUPPORT && hp->any) {
         /* No IPv6 here: every address is every IPv4 address. */
         struct sockaddr_storage any = {.ss_family = AF_INET};
 
-        ((struct sockaddr_in *)&any)->sin_port = htons(hp.port);
-        failed = listener_open(&any, sizeof(struct sockaddr_in), &to->fd);
+        ((struct sockaddr_in *)&any)->sin_port = htons(hp->port);
+        failed = listener_open(&any, sizeof(struct sockaddr_in), share, ret_fd);
     }
-    if (failed != 0) {
-        log_listener_failed(address, failed);
-        return false;
+    return failed;
+}
+
+/* A socket for each shard; where the kernel does not let sockets share an
+ * address, one whose connections are dealt out in turn. */
+static int open_public(struct relay *relay, const struct host_port *hp)
+{
+    int failed = 0;
+
+    if (relay->shard_count == 1)
+        return open_one(hp, LISTENER_ALONE, &relay->public_fds[0]);
+    relay->shared = true;
+    for (size_t i = 0; i < relay->shard_count && failed == 0; i++) {
+        failed = open_one(hp, i == 0 ? LISTENER_FIRST : LISTENER_SIBLING,
+            &relay->public_fds[i]);
     }
-    to->address = address;
-    to->surface = plan->surface;
-    return true;
+    if (failed != -ENOPROTOOPT)
+        return failed;
+    relay->shared = false;
+    log_write(LOG_WARN,
+        "this kernel has no SO_REUSEPORT: one worker accepts for all", NULL, 0);
+    return open_one(hp, LISTENER_ALONE, &relay->public_fds[0]);
+}
+
+static bool bind_one(struct relay *relay, const struct relay_plan *plan)
+{
+    struct host_port hp;
+    int failed = -EINVAL;
+
+    if (host_port_parse(span_str(plan->address), &hp) == HOST_PORT_OK) {
+        failed = plan->surface == CONN_METRICS
+                     ? open_one(&hp, LISTENER_ALONE, &relay->metrics_fd)
+                     : open_public(relay, &hp);
+    }
+    if (failed != 0)
+        log_listener_failed(plan->address, failed);
+    return failed == 0;
 }
 
 size_t relay_plan(
@@ -106,41 +200,153 @@ bool relay_bind(struct relay *relay)
     size_t count = relay_plan(relay->config, plan);
 
     for (size_t i = 0; i < count; i++) {
-        if (!bind_one(&relay->sockets[i], &plan[i]))
+        if (!bind_one(relay, &plan[i]))
             return false;
     }
     return true;
 }
 
-static void on_accept(
-    struct listener *l, int fd, const struct sockaddr_storage *peer)
+size_t relay_public_sockets(const struct relay *relay)
 {
-    struct relay *relay = l->owner;
-    size_t index = (size_t)(l - relay->listeners);
+    size_t count = 0;
 
-    conn_accept(relay, fd, peer, relay->sockets[index].surface);
+    for (size_t i = 0; i < relay->shard_count; i++)
+        count += relay->public_fds[i] >= 0;
+    return count;
 }
 
-/* Once a second is often enough to know it. */
-static void on_exhausted(struct listener *l, int error)
-{
-    struct relay *relay = l->owner;
-    uint64_t now_ms = worker_now_ms(&relay->worker);
+/* ---- what every shard may ask ---- */
 
-    if (relay->exhausted_logged_ms != 0 &&
-        now_ms - relay->exhausted_logged_ms < 1000)
-        return;
-    relay->exhausted_logged_ms = now_ms;
-    LOG(LOG_WARN, "descriptors_exhausted",
-        LOG_TEXT(LOG_ERR, uv_strerror(error)),
-        LOG_TEXT(LOG_FIX, "raise RLIMIT_NOFILE or lower --max-connections"));
+static uint64_t age_of(const struct shard *shard, uint64_t now_ms)
+{
+    uint64_t beat_ms = worker_beat_ms(&shard->worker);
+
+    return now_ms > beat_ms ? now_ms - beat_ms : 0;
 }
 
-/* The last connection of a drain is gone, or its time is over. */
+size_t relay_alive(const struct relay *relay, uint64_t now_ms)
+{
+    size_t alive = 0;
+
+    for (size_t i = 0; i < relay->shard_count; i++)
+        alive += age_of(&relay->shards[i], now_ms) <= LIMIT_WEDGED_MS;
+    return alive;
+}
+
+static uint64_t beat_age(const struct relay *relay, uint64_t now_ms)
+{
+    uint64_t oldest = 0;
+
+    for (size_t i = 0; i < relay->shard_count; i++) {
+        uint64_t age = age_of(&relay->shards[i], now_ms);
+
+        if (age > oldest)
+            oldest = age;
+    }
+    return oldest;
+}
+
+size_t relay_binaries(const struct relay *relay)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < relay->shard_count; i++)
+        count += relay->shards[i].registry.binary_count;
+    return count;
+}
+
+size_t relay_phones(const struct relay *relay)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < relay->shard_count; i++)
+        count += relay->shards[i].registry.phone_count;
+    return count;
+}
+
+static size_t grace_windows(const struct relay *relay)
+{
+    size_t slots = 0;
+    size_t binaries = relay_binaries(relay);
+
+    for (size_t i = 0; i < relay->shard_count; i++)
+        slots += relay->shards[i].registry.slot_count;
+    return slots > binaries ? slots - binaries : 0;
+}
+
+enum readiness relay_readiness(const struct relay *relay)
+{
+    if (atomic_load(&relay->draining))
+        return RELAY_DRAINING;
+    if (budget_taken(&relay->live) >= relay->live.limit ||
+        budget_taken(&relay->memory) >= relay->memory.limit)
+        return RELAY_OVERLOADED;
+    return RELAY_READY;
+}
+
+const char *relay_readiness_name(enum readiness is)
+{
+    static const char *const names[] = {
+        [RELAY_READY] = "ready",
+        [RELAY_DRAINING] = "draining",
+        [RELAY_OVERLOADED] = "overloaded",
+    };
+
+    return names[is];
+}
+
+/* The numbers that no thread counts. */
+static void set_gauges(struct relay *relay)
+{
+    struct metrics *m = &relay->control.metrics;
+    uint64_t now_ms = worker_now_ms(&relay->control.worker);
+    enum readiness is = relay_readiness(relay);
+
+    metrics_set(m, METRIC_CONNECTED_BINARIES, relay_binaries(relay));
+    metrics_set(m, METRIC_CONNECTED_PHONES, relay_phones(relay));
+    metrics_set(m, METRIC_CONNECTIONS_BINARY, budget_taken(&relay->binaries));
+    metrics_set(m, METRIC_CONNECTIONS_PHONE, budget_taken(&relay->phones));
+    metrics_set(m, METRIC_CONNECTIONS_STRANGER, budget_taken(&relay->pending));
+    metrics_set(m, METRIC_CONNECTIONS_LIMIT, relay->live.limit);
+    metrics_set(m, METRIC_QUEUED_BYTES_LIMIT, relay->memory.limit);
+    metrics_set(m, METRIC_WORKERS, relay->shard_count);
+    metrics_set(m, METRIC_WORKERS_ALIVE, relay_alive(relay, now_ms));
+    metrics_set(m, METRIC_WORKER_BEAT_AGE, beat_age(relay, now_ms));
+    metrics_set(m, METRIC_GRACE_WINDOWS, grace_windows(relay));
+    metrics_set(m, METRIC_READY, is == RELAY_READY);
+    metrics_set(m, METRIC_DRAINING, is == RELAY_DRAINING);
+    if (relay->log != NULL)
+        metrics_set(m, METRIC_LOG_SUPPRESSED, log_left_out(relay->log));
+}
+
+const struct metrics_sum *relay_sum(struct relay *relay)
+{
+    memset(&relay->sum, 0, sizeof(relay->sum));
+    set_gauges(relay);
+    metrics_sum_add(&relay->sum, &relay->control.metrics);
+    for (size_t i = 0; i < relay->shard_count; i++)
+        metrics_sum_add(&relay->sum, &relay->shards[i].metrics);
+    return &relay->sum;
+}
+
+/* ---- draining ---- */
+
+static struct relay *relay_of_drain(struct timer *t)
+{
+    return (struct relay *)(void *)((char *)t -
+                                    offsetof(struct relay, drain_timer));
+}
+
 static void end_drain(struct relay *relay)
 {
-    timer_cancel(&relay->worker.timers, &relay->drain_timer);
-    worker_stop(&relay->worker);
+    timer_cancel(&relay->control.worker.timers, &relay->drain_timer);
+    worker_stop(&relay->control.worker);
+}
+
+void relay_shard_drained(struct relay *relay)
+{
+    if (++relay->drained == relay->shard_count)
+        end_drain(relay);
 }
 
 static void on_drain_late(struct timer *t, uint64_t now_ms)
@@ -152,35 +358,22 @@ static void on_drain_late(struct timer *t, uint64_t now_ms)
     end_drain(relay);
 }
 
-void relay_conn_gone(struct relay *relay, const struct conn *c)
-{
-    assert(relay->conn_count > 0);
-    relay->conn_count--;
-    if (c->upgraded)
-        relay->upgraded_count--;
-    if (relay->draining && relay->conn_count == 0)
-        end_drain(relay);
-}
-
 static void start_drain(struct relay *relay)
 {
-    struct conn *next = NULL;
+    struct worker *w = &relay->control.worker;
 
-    if (relay->draining)
+    if (atomic_exchange(&relay->draining, true))
         return;
-    relay->draining = true;
+    /* From here on, not from the workers' next round on. */
+    for (size_t i = 0; i < relay->shard_count; i++)
+        listener_refuse(&relay->shards[i].listener);
     log_write(LOG_INFO, "shutdown signal received; draining", NULL, 0);
-    timer_set(&relay->worker.timers, &relay->drain_timer,
-        worker_now_ms(&relay->worker) + LIMIT_DRAIN_MS);
-    for (size_t i = 0; i < RELAY_LISTENERS; i++)
-        listener_stop(&relay->listeners[i]);
-    for (struct conn *c = relay->conns; c != NULL; c = next) {
-        next = c->next;
-        session_drain(c);
-    }
-    conn_flush_dirty(relay);
-    if (relay->conn_count == 0)
-        end_drain(relay);
+    metrics_count(&relay->control.metrics, METRIC_DRAINS);
+    relay->drain_timer.fn = on_drain_late;
+    timer_set(
+        &w->timers, &relay->drain_timer, worker_now_ms(w) + LIMIT_DRAIN_MS);
+    for (size_t i = 0; i < relay->shard_count; i++)
+        shard_post(&relay->shards[i], &relay->shards[i].drain);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -191,7 +384,7 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static int watch_signal(struct relay *relay, uv_signal_t *handle, int number)
 {
-    int failed = uv_signal_init(&relay->worker.loop, handle);
+    int failed = uv_signal_init(&relay->control.worker.loop, handle);
 
     if (failed != 0)
         return failed;
@@ -199,51 +392,89 @@ static int watch_signal(struct relay *relay, uv_signal_t *handle, int number)
     return uv_signal_start(handle, on_signal, number);
 }
 
-static int start_listeners(struct relay *relay)
-{
-    for (size_t i = 0; i < RELAY_LISTENERS; i++) {
-        struct listener *l = &relay->listeners[i];
-        int failed = 0;
+/* ---- serving ---- */
 
-        if (relay->sockets[i].fd < 0)
-            continue;
-        l->owner = relay;
-        l->accept = on_accept;
-        l->exhausted = on_exhausted;
-        if (relay->sockets[i].surface == CONN_METRICS) {
-            LOG(LOG_INFO, "starting metrics listener",
-                LOG_TEXT(LOG_LISTEN, relay->sockets[i].address));
-        }
-        failed = listener_start(l, &relay->worker, relay->sockets[i].fd);
-        if (failed != 0)
-            return failed;
-        relay->sockets[i].fd = -1;
-    }
-    return 0;
+static void on_second(uv_timer_t *second)
+{
+    struct relay *relay = second->data;
+
+    if (relay->log != NULL)
+        log_tick(relay->log);
+    status_take_sample(relay);
 }
 
-static void drop_all(struct relay *relay)
+static int keep_house(struct relay *relay)
 {
-    while (relay->conns != NULL) {
-        struct conn *c = relay->conns;
+    int failed = uv_timer_init(&relay->control.worker.loop, &relay->second);
 
-        session_drain(c);
-        conn_drop(c);
+    if (failed != 0)
+        return failed;
+    relay->second.data = relay;
+    return uv_timer_start(&relay->second, on_second, 1000, 1000);
+}
+
+static int listen_on(struct shard *shard, int *fd)
+{
+    int failed = *fd < 0 ? 0 : shard_listen(shard, *fd);
+
+    if (failed == 0)
+        *fd = -1;
+    return failed;
+}
+
+static int start_listeners(struct relay *relay)
+{
+    int failed = 0;
+
+    relay->shards[0].deals = relay->shard_count > 1 && !relay->shared;
+    for (size_t i = 0; i < relay->shard_count && failed == 0; i++)
+        failed = listen_on(&relay->shards[i], &relay->public_fds[i]);
+    if (failed != 0 || relay->metrics_fd < 0)
+        return failed;
+    LOG(LOG_INFO, "starting metrics listener",
+        LOG_TEXT(LOG_LISTEN, relay->config->text[CONFIG_METRICS_LISTEN]));
+    return listen_on(&relay->control, &relay->metrics_fd);
+}
+
+static int start(struct relay *relay)
+{
+    int failed = watch_signal(relay, &relay->terminated, SIGTERM);
+
+    if (failed == 0)
+        failed = watch_signal(relay, &relay->interrupted, SIGINT);
+    if (failed == 0)
+        failed = keep_house(relay);
+    if (failed == 0)
+        failed = start_listeners(relay);
+    if (failed == 0 && relay->log != NULL)
+        log_limit(relay->log);
+    for (size_t i = 0; i < relay->shard_count && failed == 0; i++)
+        failed = worker_start(&relay->shards[i].worker);
+    return failed;
+}
+
+static void stop_workers(struct relay *relay)
+{
+    for (size_t i = 0; i < relay->shard_count; i++) {
+        struct shard *shard = &relay->shards[i];
+
+        if (shard->worker.started)
+            shard_post(shard, &shard->stop);
+        worker_join(&shard->worker);
     }
 }
 
 int relay_serve(struct relay *relay)
 {
-    int failed = watch_signal(relay, &relay->terminated, SIGTERM);
+    int failed = start(relay);
 
-    relay->drain_timer.fn = on_drain_late;
     if (failed == 0)
-        failed = watch_signal(relay, &relay->interrupted, SIGINT);
-    if (failed == 0)
-        failed = start_listeners(relay);
+        worker_run(&relay->control.worker);
+    stop_workers(relay);
+    if (relay->log != NULL)
+        log_tick(relay->log);
     if (failed != 0)
         return failed;
-    worker_run(&relay->worker);
     if (relay->drain_late) {
         LOG(LOG_WARN, "shutdown deadline exceeded; force-closed listeners",
             LOG_TEXT(LOG_ERR, "connections did not end in time"));
@@ -255,14 +486,36 @@ int relay_serve(struct relay *relay)
     return 0;
 }
 
+static void close_if_open(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
 void relay_done(struct relay *relay)
 {
-    for (size_t i = 0; i < RELAY_LISTENERS; i++) {
-        listener_stop(&relay->listeners[i]);
-        if (relay->sockets[i].fd >= 0)
-            (void)close(relay->sockets[i].fd);
+    struct shard *control = &relay->control;
+
+    atomic_store(&relay->stopped, true);
+    for (size_t i = 0; i < relay->shard_count; i++)
+        shard_clear(&relay->shards[i]);
+    shard_clear(control);
+    /* Who was under way to a shard ends there. */
+    for (size_t i = 0; i < relay->shard_count; i++)
+        mailbox_deliver(&relay->shards[i].mailbox);
+    for (size_t i = 0; i < relay->shard_count; i++) {
+        close_if_open(&relay->public_fds[i]);
+        shard_done(&relay->shards[i]);
     }
-    drop_all(relay);
-    worker_done(&relay->worker);
-    registry_done(&relay->registry);
+    close_if_open(&relay->metrics_fd);
+    shard_done(control);
+    process_stats_close(&relay->process);
+    address_table_free(relay->addresses);
+    relay->addresses = NULL;
+    free(relay->shards);
+    free(relay->public_fds);
+    relay->shards = NULL;
+    relay->public_fds = NULL;
+    relay->shard_count = 0;
 }

@@ -1,19 +1,22 @@
 /*
- * relay: the state of the running program: its worker, its listeners, its
- * connections and its registry.  main.c builds one; everything else in this
- * folder is handed one.
+ * relay: the running program: its workers' shards, the control shard with the
+ * signals and the metrics listener, and the budgets that all of them share.
+ * main.c builds one.
  */
 #pragma once
 
-#include "net/listener.h"
-#include "net/worker.h"
+#include "relay/address_table.h"
+#include "relay/budget.h"
 #include "relay/config.h"
-#include "relay/conn.h"
-#include "relay/metrics.h"
-#include "relay/registry.h"
-#include "wire/http_head.h"
+#include "relay/history.h"
+#include "relay/posture_record.h"
+#include "relay/process_stats.h"
+#include "relay/rate.h"
+#include "relay/shard.h"
 
-enum { RELAY_LISTENERS = 2 };
+enum {
+    RELAY_LISTENERS = 2, /* addresses */
+};
 
 /* A listener that relay_bind() opens. */
 struct relay_plan {
@@ -22,34 +25,50 @@ struct relay_plan {
     enum conn_surface surface;
 };
 
-/* A bound socket that waits for its listener. */
-struct relay_socket {
-    int fd; /* -1: none */
-    const char *address;
-    enum conn_surface surface;
-};
+struct log;
 
 struct relay {
-    struct worker worker;
     const struct config *config;
-    struct registry registry;
-    struct metrics metrics;
-    struct relay_socket sockets[RELAY_LISTENERS];
-    struct listener listeners[RELAY_LISTENERS];
+    struct siphash_key server_key; /* of server-ids: their shard and bucket */
+    struct siphash_key number_key; /* of connections' numbers */
+    uint64_t started_ms;
+    int descriptors; /* as many as this process may have */
+
+    /* Shared by the shards. */
+    struct budget live; /* connections from upgrade to close */
+    struct budget binaries;
+    struct budget phones;
+    struct budget pending; /* connections before and after */
+    struct budget scrapes; /* connections of the metrics listener */
+    struct budget memory;  /* bytes that connections keep */
+    struct address_table *addresses;
+    struct rate_limit rate; /* of each connection */
+
+    struct shard *shards; /* one for each worker */
+    size_t shard_count;
+    int *public_fds; /* bound, one for each shard or one for all; -1: none */
+    bool shared;     /* each shard has a socket of its own */
+
+    struct process_stats_source process; /* read by the control shard */
+    const struct posture_record *record; /* of the boot; NULL: none */
+    const char *mode;                    /* of its check; a constant */
+    struct history history;
+    struct metrics_sum sum; /* of relay_sum() */
+
+    struct shard control;
+    int metrics_fd;    /* -1: none */
+    struct log *log;   /* ticked once a second; NULL: not */
+    uv_timer_t second; /* of the control shard's housekeeping */
     uv_signal_t terminated;
     uv_signal_t interrupted;
     struct timer drain_timer;
-    struct conn *conns; /* every connection that is not dead */
-    size_t conn_count;
-    size_t upgraded_count; /* of them, past their upgrade */
-    struct conn *dirty;    /* connections with something to write */
-    struct http_head head; /* of the request being read */
-    uint64_t started_ms;
-    uint32_t ping_count;
-    bool draining;
-    bool drain_late; /* the drain ran out of time */
-    uint64_t exhausted_logged_ms;
+    size_t drained;       /* shards whose last connection is gone */
+    bool drain_late;      /* the drain ran out of time */
+    atomic_bool draining; /* read by every shard */
+    atomic_bool stopped;  /* no worker runs any more */
 };
+
+enum readiness { RELAY_READY, RELAY_DRAINING, RELAY_OVERLOADED };
 
 /* 0 or -errno; nothing is bound yet. */
 MUST_CHECK NONNULL int relay_init(
@@ -62,11 +81,28 @@ NONNULL size_t relay_plan(
 /* Bind and listen; logs `listener failed` and returns false on failure. */
 MUST_CHECK NONNULL bool relay_bind(struct relay *relay);
 
-/* Accept, serve, drain; returns when the last connection is gone or the
- * drain's time is over. */
+/* How many sockets of the public address it holds. */
+NONNULL size_t relay_public_sockets(const struct relay *relay);
+
+/* Start the workers, serve, drain; returns when the last connection is gone or
+ * the drain's time is over. */
 MUST_CHECK NONNULL int relay_serve(struct relay *relay);
 
 NONNULL void relay_done(struct relay *relay);
 
-/* A connection died. */
-NONNULL void relay_conn_gone(struct relay *relay, const struct conn *c);
+/* On the control shard: one more shard has no connection any more. */
+NONNULL void relay_shard_drained(struct relay *relay);
+
+/* From any thread: how many workers get on at that time. */
+NONNULL size_t relay_alive(const struct relay *relay, uint64_t now_ms);
+
+/* From any thread: connected binaries, registered phones. */
+NONNULL size_t relay_binaries(const struct relay *relay);
+NONNULL size_t relay_phones(const struct relay *relay);
+/* From any thread: is another connection welcome? */
+NONNULL enum readiness relay_readiness(const struct relay *relay);
+const char *relay_readiness_name(enum readiness is);
+
+/* On the control shard: the sum of what every thread has counted, and the
+ * gauges that none of them counts.  Valid until the next call. */
+NONNULL const struct metrics_sum *relay_sum(struct relay *relay);

@@ -1,6 +1,7 @@
 #include "relay/reply.h"
 
 #include "base/text.h"
+#include "relay/shard.h"
 
 static const struct {
     unsigned code;
@@ -11,7 +12,9 @@ static const struct {
     {400, "Bad Request", "\n"},
     {404, "Not Found", "404 page not found\n"},
     {405, "Method Not Allowed", "method not allowed\n"},
+    {421, "Misdirected Request", ""},
     {426, "Upgrade Required", "this endpoint speaks WebSocket\n"},
+    {429, "Too Many Requests", "\n"},
     {431, "Request Header Fields Too Large", "request head too large\n"},
     {500, "Internal Server Error", "\n"},
     {503, "Service Unavailable", "\n"},
@@ -29,7 +32,7 @@ static size_t status_index(unsigned code)
 
 void reply_send(struct conn *c, const struct reply *reply)
 {
-    char buf[512];
+    char buf[1024];
     struct text head = text_over(buf, sizeof(buf));
     const char *type = reply->content_type;
 
@@ -42,6 +45,7 @@ void reply_send(struct conn *c, const struct reply *reply)
     if (reply->extra != NULL)
         text_add_str(&head, reply->extra);
     text_add_str(&head, "\r\n");
+    metrics_count_response(&c->shard->metrics, reply->code);
     if (!conn_append(c, span_of(head.ptr, head.len), OUTBOX_HTTP))
         return;
     if (reply->body.len > 0 && !reply->head_only &&

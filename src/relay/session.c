@@ -1,20 +1,13 @@
 #include "relay/session.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <openssl/sha.h>
-#include <stdlib.h>
-#include <sys/random.h>
 
-#include "base/text.h"
+#include "relay/claim.h"
 #include "relay/forward.h"
-#include "relay/gate.h"
+#include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/relay.h"
-#include "relay/reply.h"
-#include "relay/status.h"
 #include "wire/envelope.h"
-#include "wire/ws_upgrade.h"
 
 static struct span id_of(const struct conn *c)
 {
@@ -51,25 +44,39 @@ static void send_close_notice(struct conn *phone, uint16_t code)
         LOG_TEXT(LOG_ERR, "binary connection is closed"));
 }
 
-static void unlist_phone(struct conn *phone)
+/* Its slot has nothing queued for it any more. */
+static void unlist(struct conn *phone)
 {
     phone->listed = false;
-    registry_leave(phone->slot, phone);
+    phone->slot->queued -= phone->out.cost;
+}
+
+static void log_unlisted(const struct conn *phone)
+{
     LOG(LOG_INFO, "phone_unregistered", LOG_FIELD(LOG_SERVER_ID, id_of(phone)),
         LOG_FIELD(LOG_CONN_ID, conn_name(phone)));
 }
 
+static void unlist_phone(struct conn *phone)
+{
+    unlist(phone);
+    registry_leave(phone->slot, phone);
+}
+
+/* It leaves its slot before the notice is sent: one that finds no memory ends
+ * the binary, and with it the phones that are still there. */
 static void phone_gone(struct conn *phone, uint16_t code)
 {
+    unlist_phone(phone);
     if (phone->leave_code == 0)
         send_close_notice(phone, code);
-    unlist_phone(phone);
+    log_unlisted(phone);
 }
 
 void session_expel(struct conn *phone, uint16_t code, const char *reason)
 {
     assert(phone->role == CONN_PHONE && phone->listed);
-    phone_gone(phone, SESSION_LOST);
+    phone_gone(phone, code == SESSION_FAULT ? SESSION_FAULT : SESSION_LOST);
     conn_close(phone, code, reason);
 }
 
@@ -93,7 +100,7 @@ static void phone_ended(struct conn *phone, unsigned how, const char *err)
         log_phone(LOG_INFO, "binary_forwarder_phone_send_failed", phone, err);
     }
     phone_gone(
-        phone, how == SESSION_WRITE_FAILED ? SESSION_LOST : (uint16_t)how);
+        phone, how == SESSION_WRITE_FAILED ? SESSION_FAULT : (uint16_t)how);
 }
 
 /* ---- the end of a binary ---- */
@@ -101,10 +108,10 @@ static void phone_ended(struct conn *phone, unsigned how, const char *err)
 /* Phones whose frames it did not take have lost them, and are told so. */
 static void close_unheard_phones(struct conn *binary, struct slot *slot)
 {
-    struct conn *phones[LIMIT_PHONES];
+    struct conn *phones[LIMIT_PHONES_MAX];
     size_t count = slot->phone_count;
 
-    memcpy(phones, slot->phones, sizeof(phones));
+    memcpy(phones, slot->phones, count * sizeof(struct conn *));
     for (size_t i = 0; i < count; i++) {
         conn_update_interest(phones[i]);
         if (!outbox_holds(&binary->out, phones[i]->number))
@@ -120,7 +127,7 @@ static void unlist_binary(struct conn *binary)
     struct slot *slot = binary->slot;
 
     binary->listed = false;
-    registry_release(slot, binary, worker_now_ms(&binary->relay->worker));
+    registry_release(slot, binary, worker_now_ms(&binary->shard->worker));
     LOG(LOG_INFO, "server_released",
         LOG_FIELD(LOG_SERVER_ID, registry_slot_id(slot)));
 }
@@ -135,6 +142,14 @@ static void binary_ended(struct conn *binary, const char *err)
         LOG_TEXT(LOG_ERR, err));
     unlist_binary(binary);
     close_unheard_phones(binary, slot);
+    claim_vacated(slot);
+}
+
+void session_displaced(struct conn *binary)
+{
+    binary->listed = false;
+    LOG(LOG_INFO, "server_released", LOG_FIELD(LOG_SERVER_ID, id_of(binary)));
+    conn_close(binary, SESSION_FAULT, "heartbeat timeout");
 }
 
 void session_ended(struct conn *c, unsigned how, const char *err)
@@ -150,9 +165,8 @@ void session_ended(struct conn *c, unsigned how, const char *err)
 
 void session_evicted(struct conn *phone, uint16_t code, const char *reason)
 {
-    phone->listed = false;
-    LOG(LOG_INFO, "phone_unregistered", LOG_FIELD(LOG_SERVER_ID, id_of(phone)),
-        LOG_FIELD(LOG_CONN_ID, conn_name(phone)));
+    unlist(phone);
+    log_unlisted(phone);
     conn_close(phone, code, reason);
 }
 
@@ -166,6 +180,7 @@ void session_drain(struct conn *c)
 {
     if (c->listed && c->role == CONN_PHONE) {
         unlist_phone(c);
+        log_unlisted(c);
     } else if (c->listed) {
         unlist_binary(c);
     }
@@ -174,260 +189,6 @@ void session_drain(struct conn *c)
     } else if (c->state == CONN_HEAD) {
         conn_drop(c);
     }
-}
-
-/* ---- admission ---- */
-
-/* NAME is PREFIX-server-id-8 hex digits; false: out of memory. */
-static bool set_name(struct conn *c, const char *prefix, struct span id)
-{
-    size_t cap = strlen(prefix) + id.len + sizeof("--01234567");
-    char *buf = malloc(cap);
-
-    if (buf == NULL)
-        return false;
-
-    struct text name = text_over(buf, cap);
-
-    text_add_str(&name, prefix);
-    text_add(&name, id);
-    text_addf(&name, "-%08x", c->number);
-    assert(!name.cut);
-    c->name = name.ptr;
-    c->name_len = name.len;
-    return true;
-}
-
-static bool number_is_taken(const struct slot *slot, uint32_t number)
-{
-    for (size_t i = 0; slot != NULL && i < slot->phone_count; i++) {
-        if (slot->phones[i]->number == number)
-            return true;
-    }
-    return false;
-}
-
-/* Random, never 0, unique within the slot.  False: the kernel gives none. */
-static bool draw_number(const struct slot *slot, uint32_t *ret)
-{
-    uint32_t number = 0;
-
-    do {
-        if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
-            return false;
-    } while (number == 0 || number_is_taken(slot, number));
-    *ret = number;
-    return true;
-}
-
-static bool prepare_phone(struct conn *c, struct span id)
-{
-    size_t len = 0;
-
-    if (!set_name(c, "client-", id))
-        return false;
-    len = envelope_prefix(conn_name(c), NULL, 0);
-    c->prefix = malloc(len);
-    if (c->prefix == NULL)
-        return false;
-    c->prefix_len = envelope_prefix(conn_name(c), c->prefix, len);
-    return true;
-}
-
-static void switch_protocols(struct conn *c, const struct http_head *head)
-{
-    char buf[256];
-    uint8_t challenge[WS_CHALLENGE_LEN];
-    uint8_t digest[WS_DIGEST_LEN];
-    uint8_t accept[WS_ACCEPT_LEN];
-    struct text t = text_over(buf, sizeof(buf));
-
-    ws_upgrade_challenge(head, challenge);
-    (void)SHA1(challenge, sizeof(challenge), digest);
-    ws_upgrade_accept(digest, accept);
-    text_add_str(&t,
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    text_add(&t, span_of(accept, sizeof(accept)));
-    text_add_str(&t, "\r\n\r\n");
-    if (!conn_append(c, span_of(t.ptr, t.len), OUTBOX_HTTP))
-        return;
-    c->upgraded = true;
-    c->relay->upgraded_count++;
-    conn_open(c);
-}
-
-static void admit_binary(struct conn *c, const struct gate_admission *who)
-{
-    struct relay *relay = c->relay;
-    struct registry_evicted evicted;
-    enum registry_claim outcome =
-        registry_claim(&relay->registry, who->server_id, c, &c->slot, &evicted);
-
-    if (outcome == REGISTRY_NO_MEMORY) {
-        conn_drop(c);
-        return;
-    }
-    if (outcome == REGISTRY_IN_USE) {
-        metrics_count(&relay->metrics, METRIC_SERVER_409);
-        metrics_count(&relay->metrics, METRIC_SERVER_IN_USE);
-        LOG(LOG_INFO, "server_id_conflict",
-            LOG_FIELD(LOG_SERVER_ID, who->server_id),
-            LOG_TEXT(LOG_REMOTE, c->remote));
-        conn_close(c, 4409, "server-id already claimed");
-        return;
-    }
-    c->listed = true;
-    metrics_count(&relay->metrics, METRIC_SERVER_ACCEPT);
-    for (size_t i = 0; i < evicted.count; i++)
-        session_evicted(evicted.phones[i], 4404, "binary reclaimed server-id");
-    LOG(LOG_INFO, "server_claimed", LOG_FIELD(LOG_SERVER_ID, who->server_id),
-        LOG_FIELD(LOG_BINARY_VERSION, who->version),
-        LOG_TEXT(LOG_REMOTE, c->remote));
-}
-
-static void refuse_phone(struct conn *c, const struct gate_admission *who,
-    enum registry_join outcome)
-{
-    struct metrics *m = &c->relay->metrics;
-    bool at_cap = outcome == REGISTRY_AT_CAP;
-
-    metrics_count(m, at_cap ? METRIC_CLIENT_429 : METRIC_CLIENT_404);
-    metrics_count(m, at_cap ? METRIC_PHONES_AT_CAP : METRIC_NO_SERVER);
-    LOG(LOG_INFO, at_cap ? "phone_register_at_cap" : "phone_register_no_server",
-        LOG_FIELD(LOG_SERVER_ID, who->server_id),
-        LOG_TEXT(LOG_REMOTE, c->remote));
-    if (at_cap) {
-        conn_close(c, 4429, "too many phones for server-id");
-    } else {
-        conn_close(c, 4404, "no server with that id");
-    }
-}
-
-static void admit_phone(struct conn *c, const struct gate_admission *who)
-{
-    struct relay *relay = c->relay;
-    enum registry_join outcome =
-        registry_join(&relay->registry, who->server_id, c, &c->slot);
-
-    if (outcome != REGISTRY_JOINED) {
-        refuse_phone(c, who, outcome);
-        return;
-    }
-    c->listed = true;
-    c->binary_turn = c->slot->binary_turn;
-    metrics_count(&relay->metrics, METRIC_CLIENT_ACCEPT);
-    LOG(LOG_INFO, "phone_registered", LOG_FIELD(LOG_SERVER_ID, who->server_id),
-        LOG_FIELD(LOG_CONN_ID, conn_name(c)),
-        LOG_FIELD(LOG_DEVICE_NAME, who->device_name),
-        LOG_TEXT(LOG_REMOTE, c->remote));
-}
-
-/* Everything that can fail is done before the 101. */
-static bool prepare(
-    struct conn *c, enum gate_route route, const struct gate_admission *who)
-{
-    const struct slot *slot =
-        registry_find(&c->relay->registry, who->server_id);
-
-    if (!draw_number(slot, &c->number))
-        return false;
-    if (route == GATE_SERVER)
-        return set_name(c, "server-", who->server_id);
-    return prepare_phone(c, who->server_id);
-}
-
-static bool is_at_cap(struct conn *c, const struct http_head *head)
-{
-    const struct relay *relay = c->relay;
-
-    if (relay->upgraded_count < relay->config->max_connections)
-        return false;
-    LOG(LOG_WARN, "conn_cap_reached", LOG_FIELD(LOG_PATH, head->path),
-        LOG_TEXT(LOG_REMOTE, c->remote));
-    reply_error(c, 503, NULL);
-    return true;
-}
-
-static void upgrade(
-    struct conn *c, const struct http_head *head, enum gate_route route)
-{
-    struct gate_admission who;
-    enum ws_upgrade_status status = WS_UPGRADE_OK;
-
-    if (is_at_cap(c, head))
-        return;
-    if (!gate_admit(head, route, &who)) {
-        metrics_count(&c->relay->metrics, route == GATE_SERVER
-                                              ? METRIC_SERVER_HEADERS
-                                              : METRIC_CLIENT_HEADERS);
-        reply_error(c, 400, NULL);
-        return;
-    }
-    status = ws_upgrade_check(head);
-    if (status == WS_UPGRADE_OK && !prepare(c, route, &who)) {
-        reply_error(c, 503, NULL);
-        return;
-    }
-    switch (status) {
-    case WS_UPGRADE_OK:
-        switch_protocols(c, head);
-        break;
-    case WS_UPGRADE_NONE:
-        reply_error(c, 426, "Upgrade: websocket\r\n");
-        break;
-    case WS_UPGRADE_METHOD:
-        reply_error(c, 405, "Allow: GET\r\n");
-        break;
-    case WS_UPGRADE_VERSION:
-        reply_error(c, 400, "Sec-WebSocket-Version: 13\r\n");
-        break;
-    case WS_UPGRADE_KEY:
-        reply_error(c, 400, NULL);
-        break;
-    }
-    if (c->state != CONN_OPEN)
-        return;
-    c->role = route == GATE_SERVER ? CONN_BINARY : CONN_PHONE;
-    if (route == GATE_SERVER) {
-        admit_binary(c, &who);
-    } else {
-        admit_phone(c, &who);
-    }
-}
-
-static void answer_status(
-    struct conn *c, const struct http_head *head, enum gate_route route)
-{
-    bool is_get = span_eq(head->method, span_str("GET"));
-    bool is_head = span_eq(head->method, span_str("HEAD"));
-
-    if (!is_get && !is_head) {
-        reply_error(c, 405, "Allow: GET, HEAD\r\n");
-    } else if (route == GATE_HEALTHZ) {
-        status_healthz(c, is_head);
-    } else {
-        status_metrics(c);
-    }
-}
-
-void session_head(struct conn *c, const struct http_head *head)
-{
-    enum gate_route route = gate_route(head);
-    bool is_metrics = c->surface == CONN_METRICS;
-
-    if (route == GATE_UNKNOWN || is_metrics != (route == GATE_METRICS)) {
-        reply_error(c, 404, NULL);
-    } else if (route == GATE_HEALTHZ || route == GATE_METRICS) {
-        answer_status(c, head, route);
-    } else {
-        upgrade(c, head, route);
-    }
-}
-
-void session_bad_head(struct conn *c, enum http_status status)
-{
-    reply_error(c, http_status_code(status), NULL);
 }
 
 /* ---- while it lives ---- */
@@ -450,21 +211,40 @@ static void directed_close_sent(struct conn *phone)
         LOG_FIELD(LOG_CONN_ID, conn_name(phone)),
         LOG_INT(LOG_CLOSE_CODE, phone->leave_code));
     unlist_phone(phone);
+    log_unlisted(phone);
     conn_await_close(phone);
 }
 
-void session_item_sent(struct conn *c, const struct outbox_item *item)
+static void count_forwarded(
+    struct conn *c, const struct outbox_item *item, uint64_t now_ns)
 {
-    struct metrics *m = &c->relay->metrics;
+    struct metrics *m = &c->shard->metrics;
+    bool up = c->role == CONN_BINARY;
 
+    metrics_count(m, up ? METRIC_PHONE_TO_BINARY : METRIC_BINARY_TO_PHONE);
+    metrics_observe(m,
+        up ? HISTOGRAM_SIZE_PHONE_TO_BINARY : HISTOGRAM_SIZE_BINARY_TO_PHONE,
+        item->payload_len);
+    metrics_observe(m,
+        up ? HISTOGRAM_LATENCY_PHONE_TO_BINARY
+           : HISTOGRAM_LATENCY_BINARY_TO_PHONE,
+        now_ns - item->read_ns);
+}
+
+void session_item_sent(
+    struct conn *c, const struct outbox_item *item, uint64_t now_ns)
+{
     switch (item->kind) {
     case OUTBOX_FRAME:
-        metrics_count(m, c->role == CONN_BINARY ? METRIC_PHONE_TO_BINARY
-                                                : METRIC_BINARY_TO_PHONE);
+        if (c->listed && c->role == CONN_PHONE)
+            c->slot->queued -= item->cost;
+        count_forwarded(c, item, now_ns);
         break;
     case OUTBOX_CLOSE:
-        if (c->listed)
+        if (c->listed) {
+            c->slot->queued -= item->cost;
             directed_close_sent(c);
+        }
         break;
     case OUTBOX_HTTP:
     case OUTBOX_CONTROL:

@@ -1,29 +1,26 @@
 /*
- * session: what a connection means: routes, gates, claims, registrations,
- * and what its end asks for.  conn.h and frames.h report here.
+ * session: what a registered connection's messages and its end ask for.
+ * conn.h and frames.h report here.
  */
 #pragma once
 
 #include "relay/conn.h"
-#include "wire/http_head.h"
 
-/* Why a connection ended, where no close frame of the peer says it. */
+/* Why a connection ended, where no close frame of the peer says it: what a
+ * close notice then carries. */
 enum {
-    SESSION_LOST = 1001,      /* what a close notice then carries */
+    SESSION_LOST = 1001,      /* the peer is gone, or broke the rules */
+    SESSION_FAULT = 1011,     /* we closed it: it did not keep up */
     SESSION_WRITE_FAILED = 1, /* the same, and its queue is lost */
 };
-
-/* The request head is complete. */
-NONNULL void session_head(struct conn *c, const struct http_head *head);
-/* It is malformed. */
-NONNULL void session_bad_head(struct conn *c, enum http_status status);
 
 /* A message arrived; its bytes may be overwritten. */
 NONNULL void session_message(
     struct conn *c, enum ws_opcode opcode, struct span payload);
 
-/* An item was written to the peer. */
-NONNULL void session_item_sent(struct conn *c, const struct outbox_item *item);
+/* An item was written to the peer, at that time of uv_hrtime(). */
+NONNULL void session_item_sent(
+    struct conn *c, const struct outbox_item *item, uint64_t now_ns);
 /* The queue was written as far as the socket takes it. */
 NONNULL void session_flushed(struct conn *c);
 
@@ -38,6 +35,9 @@ NONNULL void session_ended(struct conn *c, unsigned how, const char *err);
  * out of its slot, and close it. */
 NONNULL void session_expel(
     struct conn *phone, uint16_t code, const char *reason);
+
+/* Another binary took its server-id: close it. */
+NONNULL void session_displaced(struct conn *binary);
 
 /* The relay itself takes a registered phone out of its slot. */
 NONNULL void session_evicted(

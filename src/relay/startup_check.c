@@ -104,9 +104,24 @@ static int ignore_malformed(int failed)
     return failed == -EINVAL ? 0 : failed;
 }
 
-static int add_listeners(
-    const struct config *config, struct posture_policy *policy)
+/* So many of that address; one while nothing is bound. */
+static int expect_sockets(struct posture_policy *policy, const char *address,
+    const char *label, size_t count)
 {
+    int failed = 0;
+
+    for (size_t i = 0; i < (count == 0 ? 1 : count) && failed == 0; i++) {
+        failed = ignore_malformed(
+            posture_policy_expect_listener(policy, address, label));
+    }
+    return failed;
+}
+
+static int add_listeners(
+    const struct startup *startup, struct posture_policy *policy)
+{
+    const struct config *config = startup->config;
+    size_t sockets = startup->public_sockets;
     static const struct {
         const char *label;
         enum config_flag flag;
@@ -125,8 +140,8 @@ static int add_listeners(
 
         if ((config->insecure ? listeners[i].insecure : listeners[i].secure) &&
             address[0] != '\0') {
-            failed = ignore_malformed(posture_policy_expect_listener(
-                policy, address, listeners[i].label));
+            failed = expect_sockets(policy, address, listeners[i].label,
+                listeners[i].flag == CONFIG_METRICS_LISTEN ? 1 : sockets);
         }
     }
     return failed;
@@ -179,13 +194,16 @@ static int add_mode(const struct config *config, struct posture_policy *policy)
 static int add_descriptors(
     const struct config *config, struct posture_policy *policy)
 {
-    char why[96];
+    char why[160];
+    uint64_t needed = config_descriptors(config);
+    size_t connections = config_count(config, CONFIG_MAX_CONNECTIONS);
+    size_t pending = config_count(config, CONFIG_MAX_PENDING);
 
     (void)text_format(why, sizeof(why),
-        "%zu connections and %d for listeners, log and loop",
-        config->max_connections, (int)LIMIT_SPARE_DESCRIPTORS);
-    return posture_policy_set_descriptors(
-        policy, config->max_connections + LIMIT_SPARE_DESCRIPTORS, why);
+        "%zu connections, %zu before their upgrade, and %zu for workers, "
+        "listeners and log",
+        connections, pending, (size_t)needed - connections - pending);
+    return posture_policy_set_descriptors(policy, needed, why);
 }
 
 static int fill_policy(
@@ -197,7 +215,7 @@ static int fill_policy(
     if (failed == 0)
         failed = add_problems(config, policy);
     if (failed == 0)
-        failed = add_listeners(config, policy);
+        failed = add_listeners(startup, policy);
     if (failed == 0)
         failed = add_planned(config, policy);
     if (failed == 0)
@@ -352,6 +370,7 @@ static void log_finding(const struct config *config,
     add(&line, LOG_EXPECTED, f->expected);
     add(&line, LOG_FIX, f->fix);
     add(&line, LOG_IMPACT, f->impact);
+    add(&line, LOG_RUNBOOK, f->runbook);
     log_write(refused ? LOG_ERROR : LOG_WARN, msg, line.fields, line.count);
 }
 
@@ -416,12 +435,13 @@ static struct posture_report *examine(
     return report;
 }
 
-bool startup_check(const struct startup *startup, enum posture_phase phase)
+bool startup_check(struct startup *startup, enum posture_phase phase)
 {
     struct posture_report *report = examine(startup, phase);
     bool go_on = report != NULL && act_on(startup->config, report, phase);
 
-    posture_report_free(report);
+    if (report != NULL)
+        posture_record_add(&startup->record, report);
     return go_on;
 }
 

@@ -8,11 +8,15 @@
 
 #include "posture/posture.h"
 #include "relay/config.h"
+#include "relay/posture_record.h"
 
 struct startup {
     const struct config *config;
+    /* Sockets of the public address, once it is bound; 0: not bound yet. */
+    size_t public_sockets;
     /* Judges the push credentials; see push/credentials.h. */
     const char *(*check_credentials)(const char *document);
+    struct posture_record record; /* what the phases so far have found */
 };
 
 /*
@@ -20,7 +24,7 @@ struct startup {
  * reason was logged.
  */
 MUST_CHECK NONNULL bool startup_check(
-    const struct startup *startup, enum posture_phase phase);
+    struct startup *startup, enum posture_phase phase);
 
 /*
  * Phase boot once more, after the certificate directory was made: what was

@@ -91,6 +91,7 @@ bool startup_seal(const struct config *config)
     const struct seal_plan plan = {
         .parts = ALL_PARTS,
         .profile = SEAL_PROFILE_SERVER,
+        .threads = true, /* the workers start behind it */
     };
     bool required = config->on[CONFIG_REQUIRE_SEAL];
     struct seal_report report;

@@ -56,7 +56,7 @@ def parse_line(line):
 
 
 def clean_environment(**extra):
-    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS")}
+    keep = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")}
     keep.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
     return {**keep, **extra}
 
@@ -78,7 +78,13 @@ class Relay:
         metrics = f"127.0.0.1:{self.metrics_port}" if self.metrics_port else ""
         threads = os.environ.get("RELAY_THREADS")
         return [*self.prefix, self.binary, "--insecure-listen", f"127.0.0.1:{self.port}",
-                f"--metrics-listen={metrics}", *(["--threads", threads] if threads else []), *self.flags]
+                f"--metrics-listen={metrics}", *(["--threads", threads] if threads else []), *self.generous(),
+                *self.flags]
+
+    def generous(self):
+        """All peers of a test come from one address: no limit of it but where that is the point."""
+        limits = ("--upgrade-burst", "--max-pending-per-address", "--max-connections-per-address")
+        return [f"{name}=0" for name in limits if not any(f.startswith(name) for f in self.flags)]
 
     def start(self):
         self.process = subprocess.Popen(self.command(), env=self.env, stderr=subprocess.PIPE, text=True,
@@ -110,8 +116,13 @@ class Relay:
     def events(self, msg):
         return [f for f in map(parse_line, [li for li in self.lines if li.startswith("time=")]) if f["msg"] == msg]
 
+    def happened(self, msg):
+        """How often, with the lines that a flood of them left out."""
+        left_out = [int(f["suppressed"]) for f in self.events("log_suppressed") if f["event"] == msg]
+        return sum(1 + int(f.get("suppressed", 0)) for f in self.events(msg)) + sum(left_out)
+
     def wait_event(self, msg, count=1, seconds=PATIENCE):
-        self.wait_until(lambda: len(self.events(msg)) >= count, seconds)
+        self.wait_until(lambda: self.happened(msg) >= count, seconds)
         return self.events(msg)
 
     def exchange(self, data, port=None, seconds=PATIENCE):
@@ -143,7 +154,7 @@ class Relay:
         self.reader.join(PATIENCE)
         text = self.text()
         assert "AddressSanitizer" not in text and "runtime error" not in text, text
-        assert "LeakSanitizer" not in text, text
+        assert "LeakSanitizer" not in text and "ThreadSanitizer" not in text, text
         return code
 
 

@@ -28,7 +28,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with RST
 def hostile_relay(*flags, **options):
     """A relay whose limits on peers of one address are out of these tests'
     way: all of them come from 127.0.0.1.  The one place for such flags."""
-    return Relay("--max-connections=4000", *flags, **options)
+    return Relay("--max-connections=4000", "--max-pending=4000", *flags, **options)
 
 
 def connect(relay, seconds=PATIENCE):

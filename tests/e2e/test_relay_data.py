@@ -284,7 +284,7 @@ async def test_59_a_phone_that_never_reads_is_dropped(relay):
                 assert await recv(good) == str(i)
         line = relay.wait_event("binary_forwarder_phone_enqueue_failed")[0]
         assert line["conn_id"] == conn_id and line["err"] == "relay: phone delivery backlog full"
-        assert json.loads(await recv(b)) == {"conn_id": conn_id, "close_code": 1001}
+        assert json.loads(await recv(b)) == {"conn_id": conn_id, "close_code": 1011}
         await b.send(envelope(good_id, '"still served"'))
         assert await recv(good) == '"still served"'
 
@@ -296,7 +296,7 @@ async def test_59_a_stalled_write_is_dropped_in_time(relay):
         conn_id = json.loads(await recv(b))["conn_id"]
         for _ in range(30):  # 3 MB: within the budget
             await b.send(envelope(conn_id, '"' + "a" * 100000 + '"'))
-        assert json.loads(await recv(b, seconds=20)) == {"conn_id": conn_id, "close_code": 1001}
+        assert json.loads(await recv(b, seconds=20)) == {"conn_id": conn_id, "close_code": 1011}
         line = relay.wait_event("binary_forwarder_phone_send_failed")[0]
         assert line["conn_id"] == conn_id and "timed out" in line["err"]
 

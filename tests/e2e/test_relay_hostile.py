@@ -47,7 +47,7 @@ async def test_28_the_cap_is_503_and_a_free_place_is_taken():
 
 
 def test_out_of_descriptors_is_said_and_passes():
-    relay = Relay("--max-connections=1000", prefix=["prlimit", "--nofile=64:64"]).start()
+    relay = Relay("--max-connections=1000", "--max-pending=1000", prefix=["prlimit", "--nofile=64:64"]).start()
     try:
         peers = [socket.create_connection(("127.0.0.1", relay.port), timeout=5) for _ in range(80)]
         events = relay.wait_event("descriptors_exhausted")

@@ -64,7 +64,8 @@ def test_22_unknown_paths(relay, path):
 def test_22_metrics_are_on_their_own_port(relay):
     answer = relay.get("/metrics", port=relay.metrics_port)
     assert status_of(answer) == 200 and b"\npyrycode_relay_" in answer
-    assert status_of(relay.get("/healthz", port=relay.metrics_port)) == 404
+    for path in ("/v1/server", "/v1/client", "/metrics/", "/nothing"):
+        assert status_of(relay.get(path, port=relay.metrics_port)) == 404
 
 
 @pytest.mark.parametrize("path, headers", [("/v1/server", SERVER), ("/v1/client", CLIENT)])

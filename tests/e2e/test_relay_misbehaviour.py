@@ -369,8 +369,6 @@ def halted(relay):
         relay.process.send_signal(signal.SIGCONT)
 
 
-@pytest.mark.xfail(strict=True, reason="net/stream: libuv stops a handle that met POLLERR, and nobody starts it again: "
-                                       "what follows the first read is found by the heartbeat only")
 def test_data_and_a_reset_in_one_round():
     """The last message of a peer that resets is there to be read; then the
     peer is gone, at once, not at the next heartbeat."""

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from conftest import RELAY_BIN, Relay, run_relay
 
-SANITIZED = "asan" in RELAY_BIN or b"__asan_init" in open(RELAY_BIN, "rb").read()
+SANITIZED = any(name in open(RELAY_BIN, "rb").read() for name in (b"__asan_init", b"__tsan_init"))
 
 
 def status(relay):

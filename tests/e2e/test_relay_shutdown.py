@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from conftest import Relay, binary, closed, parse_line, phone, run_relay
+from conftest import RawPeer, Relay, binary, closed, parse_line, phone, run_relay
 
 KEYS = set("""server_id conn_id binary_conn_id device_name remote binary_version err path from to close_code token_fp
 fcm_message_id duration version mode listen domain cert_cache https_proxy_protocol fix value env_var reason
@@ -68,11 +68,20 @@ async def test_73_every_line_is_logfmt_with_known_keys(relay):
 
 
 def test_73_raw_bytes_cannot_forge_a_line(relay):
-    relay.exchange(b"GET /v1/client HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                   b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: t\r\n"
-                   b"X-Pyrycode-Server: a\xc2\x85level=ERROR msg=forged\xe2\x80\xa8x\r\nX-Pyrycode-Token: t\r\n\r\n")
+    head = (b"GET /v1/client HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: t\r\n"
+            b"X-Pyrycode-Server: %s\r\nX-Pyrycode-Token: t\r\nX-Pyrycode-Device-Name: %s\r\n\r\n")
+    forged = b"a\xc2\x85level=ERROR msg=forged\xe2\x80\xa8x"
+    assert relay.exchange(head % (forged, b"phone")).startswith(b"HTTP/1.1 400")  # a control character
+    relay.exchange(head % (forged.replace(b"\xc2\x85", b" "), b"phone"))
     line = relay.wait_event("phone_register_no_server")[0]
     assert line["level"] == "INFO" and "forged" in line["server_id"]
+    owner = RawPeer(relay, "/v1/server")
+    with socket.create_connection(("127.0.0.1", relay.port)) as s:
+        s.sendall(head % (b"sid-1", forged))
+        line = relay.wait_event("phone_registered")[0]
+    owner.s.close()
+    assert line["level"] == "INFO" and "forged" in line["device_name"]
     assert not relay.events("forged")
     for text in relay.lines:
         assert text.isascii() or "\u2028" not in text

@@ -45,7 +45,7 @@ static void go_style_flags(void **state)
         CONFIG_RUN);
     assert_string_equal(config.text[CONFIG_INSECURE_LISTEN], "127.0.0.1:1");
     assert_true(config.on[CONFIG_TRUST_X_FORWARDED_FOR]);
-    assert_int_equal(config.max_connections, 7);
+    assert_int_equal(config_count(&config, CONFIG_MAX_CONNECTIONS), 7);
     assert_true(config.insecure);
     assert_int_equal(config.problem_count, 0);
     assert_int_equal(

@@ -13,6 +13,7 @@ static struct registry r;
 static struct conn conns[64];
 static size_t expired_phones;
 static unsigned expiries;
+static unsigned unanswered;
 
 static void on_expired(void *owner, struct conn *const *phones, size_t count)
 {
@@ -22,13 +23,26 @@ static void on_expired(void *owner, struct conn *const *phones, size_t count)
     expiries++;
 }
 
+static void on_unanswered(struct slot *slot)
+{
+    (void)slot;
+    unanswered++;
+}
+
 static int set_up(void **state)
 {
     (void)state;
     timer_wheel_init(&wheel, 0);
     expired_phones = 0;
     expiries = 0;
-    return registry_init(&r, &wheel, on_expired, &r);
+    unanswered = 0;
+    return registry_init(&r, &wheel,
+        &(struct registry_setup){
+            .expired = on_expired,
+            .unanswered = on_unanswered,
+            .owner = &r,
+            .phones_max = LIMIT_PHONES,
+        });
 }
 
 static int tear_down(void **state)

@@ -2,19 +2,17 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "relay/limits.h"
 #include "relay/relay.h"
 
 #include "cmocka_all.h"
 
 static struct config config;
 static struct relay relay;
-
-static void set_text(enum config_flag flag, const char *text)
-{
-    config.text[flag] = text;
-}
 
 /* Port 0 is none that a flag takes, so one that is free right now. */
 static void free_address(char ret[32])
@@ -30,28 +28,73 @@ static void free_address(char ret[32])
     (void)close(fd);
 }
 
+static int port_of(int fd)
+{
+    struct sockaddr_in at;
+    socklen_t len = sizeof(at);
+
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    return ntohs(at.sin_port);
+}
+
+static int port_in(const char *address)
+{
+    return (int)strtol(strchr(address, ':') + 1, NULL, 10);
+}
+
+static void configure(const char *address, const char *metrics, int threads)
+{
+    static char words[3][64];
+    char *argv[] = {words[0], words[0], words[1], words[2], NULL};
+
+    (void)snprintf(words[0], sizeof(words[0]), "--insecure-listen=%s", address);
+    (void)snprintf(words[1], sizeof(words[1]), "--metrics-listen=%s", metrics);
+    (void)snprintf(words[2], sizeof(words[2]), "--threads=%d", threads);
+    assert_int_equal(config_parse(&config, 4, argv, stderr), CONFIG_RUN);
+    assert_int_equal(config.problem_count, 0);
+}
+
+static void bind_with(const char *address, const char *metrics, int threads)
+{
+    configure(address, metrics, threads);
+    assert_int_equal(relay_init(&relay, &config), 0);
+    assert_true(relay_bind(&relay));
+}
+
 static void the_plan_is_what_is_bound(void **state)
 {
     struct relay_plan plan[RELAY_LISTENERS];
     char address[32];
     char metrics[32];
-    size_t count = 0;
 
     (void)state;
     free_address(address);
     free_address(metrics);
-    config.insecure = true;
-    set_text(CONFIG_INSECURE_LISTEN, address);
-    set_text(CONFIG_METRICS_LISTEN, metrics);
-    assert_int_equal(relay_init(&relay, &config), 0);
-    assert_true(relay_bind(&relay));
-    count = relay_plan(&config, plan);
-    for (size_t i = 0; i < RELAY_LISTENERS; i++) {
-        assert_int_equal(relay.sockets[i].fd >= 0, i < count);
-        if (i < count)
-            assert_string_equal(relay.sockets[i].address, plan[i].address);
-    }
-    assert_int_equal(count, 2);
+    bind_with(address, metrics, 1);
+    assert_int_equal(relay_plan(&config, plan), 2);
+    assert_string_equal(plan[0].address, address);
+    assert_string_equal(plan[1].address, metrics);
+    assert_int_equal(port_of(relay.public_fds[0]), port_in(address));
+    assert_int_equal(port_of(relay.metrics_fd), port_in(metrics));
+    relay_done(&relay);
+}
+
+/* One socket for each worker, of one address; and nobody else gets it, not
+ * even a second relay that would share it. */
+static void workers_share_an_address(void **state)
+{
+    static struct relay second;
+    char address[32];
+
+    (void)state;
+    free_address(address);
+    bind_with(address, "", 3);
+    assert_true(relay.shared);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(port_of(relay.public_fds[i]), port_in(address));
+    assert_int_equal(relay_init(&second, &config), 0);
+    assert_false(relay_bind(&second));
+    relay_done(&second);
     relay_done(&relay);
 }
 
@@ -60,13 +103,12 @@ static void metrics_can_be_off(void **state)
     struct relay_plan plan[RELAY_LISTENERS];
 
     (void)state;
-    config.insecure = true;
-    set_text(CONFIG_INSECURE_LISTEN, ":8080");
-    set_text(CONFIG_METRICS_LISTEN, "");
+    configure(":8080", "", 1);
     assert_int_equal(relay_plan(&config, plan), 1);
     assert_string_equal(plan[0].address, ":8080");
     assert_string_equal(plan[0].label, "--insecure-listen");
 }
 
 RUN_TESTS("relay", cmocka_unit_test(the_plan_is_what_is_bound),
+    cmocka_unit_test(workers_share_an_address),
     cmocka_unit_test(metrics_can_be_off));

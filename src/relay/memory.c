@@ -1,0 +1,136 @@
+#include "relay/memory.h"
+
+#include <assert.h>
+
+#include "relay/log.h"
+#include "relay/relay.h"
+#include "relay/session.h"
+
+static size_t kept_by(const struct conn *c)
+{
+    size_t reading =
+        c->partial_want > c->partial_have ? c->partial_want : c->partial_have;
+
+    return outbox_pending(&c->out).len + reading + c->fragments_cap +
+           c->backlog_len;
+}
+
+/* The largest consumer of the shard; NULL: nobody keeps anything. */
+static struct conn *find_worst(const struct shard *shard)
+{
+    const struct conn_list *lists[] = {&shard->live, &shard->pending};
+    struct conn *worst = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        for (struct conn *c = lists[i]->first; c != NULL; c = c->next) {
+            if (c->memory > (worst == NULL ? 0 : worst->memory))
+                worst = c;
+        }
+    }
+    return worst;
+}
+
+/* Who can still be told is told; what it keeps is gone in any case. */
+static void expel(struct conn *c)
+{
+    LOG(LOG_WARN, "memory_budget_full", LOG_TEXT(LOG_REMOTE, c->remote),
+        LOG_INT(LOG_BYTES, (int64_t)c->memory),
+        LOG_TEXT(LOG_ERR, "the largest consumer is closed"));
+    metrics_count(&c->shard->metrics, METRIC_OVERFLOW_PROCESS);
+    session_ended(c, SESSION_FAULT, "relay: memory budget full");
+    conn_close(c, SESSION_FAULT, "backlog full");
+    if (c->state != CONN_CLOSING || c->out.cap > LIMIT_CLOSING_BYTES ||
+        c->partial != NULL)
+        conn_drop(c);
+}
+
+static void take_note(struct conn *c, size_t kept)
+{
+    static const enum metric queued[] = {
+        [CONN_STRANGER] = METRIC_QUEUED_OTHER,
+        [CONN_BINARY] = METRIC_QUEUED_BINARY,
+        [CONN_PHONE] = METRIC_QUEUED_PHONE,
+    };
+    struct shard *shard = c->shard;
+    struct budget *budget = &shard->relay->memory;
+
+    if (kept < c->memory) {
+        budget_give(budget, c->memory - kept);
+    } else {
+        (void)budget_add(budget, kept - c->memory);
+    }
+    /* A gauge: what it falls by is added as its complement. */
+    metrics_add(
+        &shard->metrics, queued[c->memory_leg], (uint64_t)0 - c->memory);
+    c->memory_leg = c->role;
+    metrics_add(&shard->metrics, queued[c->memory_leg], kept);
+    c->memory = kept;
+    if (kept > atomic_load_explicit(&shard->worst, memory_order_relaxed))
+        atomic_store_explicit(&shard->worst, kept, memory_order_relaxed);
+}
+
+void memory_shed(struct shard *shard)
+{
+    struct budget *budget = &shard->relay->memory;
+
+    while (budget_is_passed(budget)) {
+        struct conn *worst = find_worst(shard);
+
+        if (worst == NULL)
+            break;
+        expel(worst);
+        if (worst->state != CONN_DEAD)
+            take_note(worst, kept_by(worst));
+    }
+
+    struct conn *next = find_worst(shard);
+
+    atomic_store_explicit(
+        &shard->worst, next == NULL ? 0 : next->memory, memory_order_relaxed);
+}
+
+/* The shard whose largest consumer is the largest of all, as far as known. */
+static struct shard *find_worst_shard(struct relay *relay)
+{
+    struct shard *worst = &relay->shards[0];
+    size_t most = 0;
+
+    for (size_t i = 0; i < relay->shard_count; i++) {
+        size_t kept =
+            atomic_load_explicit(&relay->shards[i].worst, memory_order_relaxed);
+
+        if (kept <= most)
+            continue;
+        most = kept;
+        worst = &relay->shards[i];
+    }
+    return worst;
+}
+
+void memory_account(struct conn *c)
+{
+    struct shard *shard = c->shard;
+    size_t kept = 0;
+
+    if (c->state == CONN_DEAD || c->moves_to != NULL)
+        return;
+    kept = kept_by(c);
+    if (kept == c->memory)
+        return;
+    take_note(c, kept);
+    if (!budget_is_passed(&shard->relay->memory))
+        return;
+
+    struct shard *worst = find_worst_shard(shard->relay);
+
+    if (worst == shard) {
+        memory_shed(shard);
+    } else {
+        shard_post(worst, &worst->shed);
+    }
+}
+
+void memory_forget(struct conn *c)
+{
+    take_note(c, 0);
+}

@@ -1,0 +1,88 @@
+/*
+ * shard: one worker's share of the relay: its listeners, the connections of
+ * the server-ids that hash to it, and their registry.
+ *
+ * A shard is touched by its worker's thread alone, but for its mailbox, its
+ * metrics and the numbers marked atomic.  The control shard has the metrics
+ * listener and no server-id.
+ */
+#pragma once
+
+#include "net/listener.h"
+#include "net/mailbox.h"
+#include "relay/conn.h"
+#include "relay/metrics.h"
+#include "relay/registry.h"
+#include "wire/http_head.h"
+
+struct relay;
+
+/* A letter that a shard gets once, or once at a time. */
+struct shard_letter {
+    struct mail mail;
+    atomic_bool posted;
+};
+
+struct shard {
+    struct worker worker;
+    struct mailbox mailbox;
+    struct relay *relay;
+    struct registry registry;
+    struct metrics metrics;
+    struct listener listener;
+    struct conn_list pending; /* the longest waiting first */
+    struct conn_list live;
+    size_t conn_count;
+    struct conn *dirty;    /* connections with something to write */
+    struct http_head head; /* of the request being read */
+    uint32_t serial;       /* of the last connection's number */
+    uint32_t ping_count;
+    uint64_t round_ns; /* when the connection being served became ready */
+    bool draining;
+    bool deals; /* its listener is the only one: connections go in turn */
+    size_t next_dealt;
+    uint64_t exhausted_logged_ms;
+    _Atomic size_t worst; /* memory of its largest consumer; may be old */
+    struct shard_letter drain;
+    struct shard_letter drained; /* to the control shard */
+    struct shard_letter stop;
+    struct shard_letter shed;
+};
+
+/* 0 or -errno. */
+MUST_CHECK NONNULL int shard_init(struct shard *shard, struct relay *relay);
+/* Let go of every connection; no worker runs any more. */
+NONNULL void shard_clear(struct shard *shard);
+/* Then the rest. */
+NONNULL void shard_done(struct shard *shard);
+
+/* Take the bound socket over and accept from it.  0 or -errno. */
+MUST_CHECK NONNULL int shard_listen(struct shard *shard, int fd);
+
+/* Take an accepted descriptor over: as a connection of this shard, or of the
+ * next one in turn where this one deals. */
+NONNULL void shard_accept(
+    struct shard *shard, int fd, const struct sockaddr_storage *peer);
+
+/* Whose server-id is it? */
+NONNULL struct shard *shard_of(struct relay *relay, struct span server_id);
+
+/* Send it where it belongs, with the bytes that it keeps. */
+NONNULL void shard_hand_over(struct conn *c, struct shard *to);
+
+/* Post one of the letters; one that is on its way already stays. */
+NONNULL void shard_post(struct shard *to, struct shard_letter *letter);
+
+/* A number for a connection: unique here, never 0. */
+NONNULL uint32_t shard_draw_number(struct shard *shard);
+
+/* Count it against the cap and the budgets of its role and its address, which
+ * key names.  False: one of them is full, *ret_full; it is counted as before. */
+NONNULL bool shard_count_live(
+    struct conn *c, const struct address_key *key, enum metric *ret_full);
+
+/* Count it as one that waits; who has waited longest makes room. */
+NONNULL void shard_count_pending(struct conn *c);
+
+/* A connection died. */
+NONNULL void shard_conn_gone(struct shard *shard, struct conn *c);
