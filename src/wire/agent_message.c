@@ -4,7 +4,7 @@
 
 /* The head: version, type, kind, zero, length of the body, when. */
 enum {
-    VERSION = 1,
+    CODEC_VERSION = 1,
     AT_TYPE = 1,
     AT_KIND = 2,
     AT_ZERO = 3,
@@ -129,7 +129,7 @@ static const struct rule *judge_head(
 {
     const struct rule *rule = NULL;
 
-    if (in.ptr[0] != VERSION)
+    if (in.ptr[0] != CODEC_VERSION)
         return NULL;
     if (in.len <= AT_TYPE)
         return &rules[0];
@@ -200,7 +200,7 @@ size_t agent_message_encode(
     if (len == 0 || len > cap)
         return 0;
     memset(ret, 0, AGENT_HEAD_LEN);
-    ret[0] = VERSION;
+    ret[0] = CODEC_VERSION;
     ret[AT_TYPE] = (uint8_t)message->type;
     ret[AT_KIND] = message->kind;
     write_u32(ret + AT_BODY_LEN, (uint32_t)(len - AGENT_HEAD_LEN));

@@ -1,6 +1,6 @@
 /*
  * agent_message: what the relay and its certificate agent say to each other
- * over their pipe (src/acme/agent.h, docs/certificates.md).
+ * over their socket pair (src/acme/agent.h, docs/certificates.md).
  *
  * A message is a fixed head and some parts; each type has its own number of
  * parts, each part its own limits, each direction its own types, and all of
@@ -48,7 +48,7 @@ enum agent_type {
     AGENT_CERTIFICATE,
     /* text for the log; kind: enum agent_failure; when: the next try */
     AGENT_FAILURE,
-    /* kind: enum agent_state; when: the next order, 0 while ordering */
+    /* kind: enum agent_state; when: the next order, AGENT_IDLE only */
     AGENT_STATUS,
 
     /* To the agent. */
@@ -78,9 +78,13 @@ enum agent_type {
     X(AGENT_BAD_CERTIFICATE, "bad-certificate") /* not what we ordered */      \
     X(AGENT_STORE, "store")                     /* the directory */            \
     X(AGENT_INTERNAL, "internal")               /* memory, cryptography */     \
+    X(AGENT_DIED, "died")           /* the agent; it is started anew */        \
     X(AGENT_CANCELLED, "cancelled") /* the relay is gone, or said stop */
 
+/* AGENT_STARTING: an agent has begun, maybe after another has died; nothing
+ * is presented any more. */
 #define AGENT_STATE_LIST(X)                                                    \
+    X(AGENT_STARTING, "starting")                                              \
     X(AGENT_IDLE, "idle")                                                      \
     X(AGENT_ORDERING, "ordering")
 
