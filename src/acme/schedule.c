@@ -73,6 +73,8 @@ int64_t schedule_due(const struct schedule *s,
 
     if (s->not_after_s > now_s)
         due = renewal(s, policy);
+    if (s->issued_at_s > 0)
+        due = larger(due, smaller(s->issued_at_s, now_s) + policy->retry_max_s);
     if (s->failures == 0)
         return due;
     retry_s = failed_at_s + delay(s, policy, failed_at_s);

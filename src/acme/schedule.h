@@ -6,7 +6,8 @@
  * left, 30 days at most, and a jitter less; or, if the CA suggests a window
  * (RFC 9773), at a random time in it, but never later than when a tenth is
  * left.  After a failure: not before a delay that doubles, nor before the
- * time that the CA has named.
+ * time that the CA has named.  After an order: not before the longest delay,
+ * so that a CA whose certificates are always due is not asked without end.
  */
 #pragma once
 
@@ -29,6 +30,7 @@ struct schedule {
     int64_t not_after_s;  /* 0: there is none */
     int64_t window_start_s;
     int64_t window_end_s; /* 0: the CA suggests none */
+    int64_t issued_at_s;  /* 0: it was found in the directory */
     uint32_t chance;      /* drawn anew for each certificate and failure */
     unsigned failures;    /* since the last success */
     int64_t failed_at_s;
