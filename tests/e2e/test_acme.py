@@ -725,3 +725,28 @@ def test_later_window_is_waited_for(fake, cache, authority):
         assert agent.wait("status", state="idle")["when"] > start + 30 * 86400
         assert start <= agent.wait("status", state="idle")["when"] <= start + 3600
     assert not fake.asked("/order")
+
+
+@pytest.mark.parametrize("call", ["fsync", "renameat", "fchmod", "write"])
+def test_disk_that_fails_loses_nothing(pebble, cache, authority, call):
+    """Each step of a write fails: the old file stays whole, the new certificate serves."""
+    with agent_for(pebble, cache, authority) as agent:
+        agent.wait("certificate", source="issued")
+    before = describe(cache / DOMAIN)
+    # the driver writes to its standard output, so only the directory's files fail
+    paths = ["-P", cache, "-P", cache / f".{DOMAIN}.new", "-P", cache / DOMAIN]
+    prefix = ["strace", "-f", "-o", cache.parent / "trace", *paths, "-e", f"trace={call}", "-e",
+              f"inject={call}:error=EIO"]
+    with agent_for(pebble, cache, authority, prefix=prefix, env={"ASAN_OPTIONS": "detect_leaks=0"},
+                   retry=(3600, 3600)) as agent:
+        agent.wait("certificate", source="cached")
+        agent.say("renew")
+        failure = agent.wait("failure")
+        assert failure["kind"] == "store" and "Input/output error" in failure["text"], failure
+        issued = agent.wait("certificate", source="issued")
+        agent.say("stop")
+        agent.wait("ended", status=0)
+    if call != "fsync":  # it may be that the name is new and not yet safe
+        assert describe(cache / DOMAIN) == before
+    assert describe(cache / DOMAIN) in (before, issued["key"] + issued["chain"])
+    assert sorted(p.name for p in cache.iterdir()) == ["acme_account+key", DOMAIN]
