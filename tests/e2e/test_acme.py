@@ -61,6 +61,22 @@ def wait_for_port(port, process):
     raise TimeoutError(f"nobody listens on port {port}")
 
 
+def wait_for_dns(port):
+    """Until a question for an address is answered."""
+    question = (b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + b"".join(
+        bytes([len(label)]) + label.encode() for label in DOMAIN.split(".")) + b"\0\0\1\0\1")
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.settimeout(0.2)
+            probe.connect(("127.0.0.1", port))
+            probe.send(question)
+            assert probe.recv(512)[:2] == question[:2]
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"no DNS server on port {port}")
+
+
 class Pebble:
     """pebble and the DNS server that it asks, which answers 127.0.0.1."""
 
@@ -89,7 +105,7 @@ class Pebble:
              "-tlsalpn01", "", "-dns01", f"127.0.0.1:{self.dns_port}", "-management",
              f"127.0.0.1:{self.manage_port}"],
             ["pebble", "-strict", "-config", self.config, "-dnsserver", f"127.0.0.1:{self.dns_port}"])]
-        wait_for_port(self.manage_port, self.processes[0])
+        wait_for_dns(self.dns_port)
         wait_for_port(self.port, self.processes[1])
         return self
 
