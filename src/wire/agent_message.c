@@ -70,15 +70,11 @@ static void write_u32(uint8_t *at, uint32_t value)
 
 static bool may_hold(enum part_class class, uint8_t c)
 {
-    switch (class) {
-    case PART_TEXT:
-        return c > ' ' && c < 0x7f;
-    case PART_LOG:
+    if (class == PART_LOG)
         return true;
-    case PART_PEM:
-        return (c >= ' ' && c < 0x7f) || c == '\n' || c == '\r';
-    }
-    return false;
+    if (class == PART_PEM && (c == ' ' || c == '\n' || c == '\r'))
+        return true;
+    return c > ' ' && c < 0x7f;
 }
 
 static bool part_is_legal(const struct part_rule *rule, struct span part)

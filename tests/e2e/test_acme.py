@@ -84,7 +84,7 @@ class Pebble:
         self.port = port or free_port()
         self.http_port, self.tls_port = free_port(), free_port()
         self.dns_port, self.manage_port = free_port(), free_port()
-        self.url = f"https://127.0.0.1:{self.port}/dir"
+        self.url = f"https://localhost:{self.port}/dir"  # a name, so that one is resolved
         self.log = folder / f"pebble-{self.port}.log"
         config = {"listenAddress": f"127.0.0.1:{self.port}", "managementListenAddress": "",
                   "certificate": str(authority.cert), "privateKey": str(authority.key),

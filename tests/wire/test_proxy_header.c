@@ -142,6 +142,17 @@ static void longest(void **state)
     assert_int_equal(header.header_len, sizeof(in));
 }
 
+/* Each refusal has a reason of its own. */
+static void reasons(void **state)
+{
+    (void)state;
+    for (int i = 0; i <= PROXY_LONG; i++) {
+        for (int k = 0; k < i; k++)
+            assert_string_not_equal(proxy_header_text((enum proxy_status)i),
+                proxy_header_text((enum proxy_status)k));
+    }
+}
+
 RUN_TESTS("proxy_header", cmocka_unit_test(refused), cmocka_unit_test(ipv4),
     cmocka_unit_test(ipv6_with_tlvs), cmocka_unit_test(any_cut),
-    cmocka_unit_test(longest));
+    cmocka_unit_test(longest), cmocka_unit_test(reasons));
