@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acme/clock.h"
 #include "acme/store.h"
 
 static uint32_t chance(void)
@@ -30,14 +31,14 @@ static void take_certificate(
         .not_after_s = certificate->not_after_s,
         .chance = chance(),
     };
-    a->ask_at_s = certificate->ari_id[0] == '\0' ? 0 : agent_now_s();
+    a->ask_at_s = certificate->ari_id[0] == '\0' ? 0 : clock_unix_s();
 }
 
 static struct store_query query_of(const struct agent *a)
 {
     return (struct store_query){.domain = a->config.domain,
         .kind = STORE_ECDSA,
-        .now_s = agent_now_s()};
+        .now_s = clock_unix_s()};
 }
 
 /* What the directory has. */
@@ -67,7 +68,7 @@ static void note_failure(struct agent *a, const struct failure *failure)
 {
     struct schedule *s = &a->schedule;
 
-    s->failed_at_s = agent_now_s();
+    s->failed_at_s = clock_unix_s();
     s->retry_at_s = failure->retry_after_s == 0
                         ? 0
                         : s->failed_at_s + failure->retry_after_s;
@@ -97,7 +98,7 @@ static void take_issued(struct agent *a, struct pem *text)
     struct certificate certificate;
     struct failure failure;
     enum certificate_status status = certificate_judge(
-        pem_span(text), a->config.domain, agent_now_s(), &certificate);
+        pem_span(text), a->config.domain, clock_unix_s(), &certificate);
 
     /* the CA's clock may be ahead of ours by a little */
     if (status != CERTIFICATE_OK && status != CERTIFICATE_EARLY) {
@@ -108,7 +109,7 @@ static void take_issued(struct agent *a, struct pem *text)
         return;
     }
     take_certificate(a, text, &certificate);
-    a->schedule.issued_at_s = agent_now_s();
+    a->schedule.issued_at_s = clock_unix_s();
     save(a);
     agent_send_certificate(a, AGENT_ISSUED);
 }
@@ -192,7 +193,7 @@ static void ask_renewal(struct agent *a)
     if (wait_s < AGENT_ARI_MIN_S)
         wait_s = AGENT_ARI_MIN_S;
     a->ask_at_s =
-        agent_now_s() + (wait_s < AGENT_ARI_MAX_S ? wait_s : AGENT_ARI_MAX_S);
+        clock_unix_s() + (wait_s < AGENT_ARI_MAX_S ? wait_s : AGENT_ARI_MAX_S);
 }
 
 /* The loop. */
@@ -200,7 +201,7 @@ static void ask_renewal(struct agent *a)
 /* Do what is due; true if the relay should hear the new state. */
 static bool do_due(struct agent *a)
 {
-    int64_t now = agent_now_s();
+    int64_t now = clock_unix_s();
 
     if (a->ask_at_s != 0 && now >= a->ask_at_s) {
         ask_renewal(a);
@@ -208,7 +209,10 @@ static bool do_due(struct agent *a)
     }
     if (a->must_renew) {
         order(a);
-        a->must_renew = false; /* wished for meanwhile: here it is */
+        /* wished for again meanwhile: here it is */
+        while (agent_hear(a, 0) && !a->is_stopping)
+            ;
+        a->must_renew = false;
         return true;
     }
     if (now < agent_due_s(a))
@@ -223,7 +227,7 @@ static bool do_due(struct agent *a)
 
 static int sleep_ms(const struct agent *a)
 {
-    int64_t now = agent_now_s();
+    int64_t now = clock_unix_s();
     int64_t until_s = agent_due_s(a);
 
     if (a->ask_at_s != 0 && a->ask_at_s < until_s)
@@ -243,7 +247,7 @@ static void run(struct agent *a)
     while (!a->is_stopping) {
         if (do_due(a))
             agent_send_status(a, AGENT_IDLE);
-        agent_hear(a, sleep_ms(a));
+        (void)agent_hear(a, sleep_ms(a));
     }
 }
 

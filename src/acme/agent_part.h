@@ -23,9 +23,6 @@ struct agent {
     char presented[AGENT_NAME_MAX + 1]; /* "": nothing is */
 };
 
-/* Unix time. */
-int64_t agent_now_s(void);
-
 /* When to act next: a certificate that is not on the disk is not one to wait
  * with for its renewal. */
 NONNULL int64_t agent_due_s(const struct agent *a);
@@ -35,8 +32,8 @@ NONNULL void agent_send_status(struct agent *a, enum agent_state state);
 NONNULL void agent_send_failure(struct agent *a, const struct failure *failure);
 NONNULL void agent_send_certificate(struct agent *a, enum agent_source source);
 
-/* Take one message if one comes in time. */
-NONNULL void agent_hear(struct agent *a, int timeout_ms);
+/* Take one message if one comes in time; true if one came. */
+NONNULL bool agent_hear(struct agent *a, int timeout_ms);
 
 /* The hooks of transport and issue; ctx is the agent. */
 NONNULL bool agent_is_cancelled(void *ctx);

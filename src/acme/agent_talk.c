@@ -1,14 +1,9 @@
 #include "acme/agent_part.h"
 
 #include <string.h>
-#include <time.h>
 
+#include "acme/clock.h"
 #include "acme/request.h"
-
-int64_t agent_now_s(void)
-{
-    return time(NULL);
-}
 
 int64_t agent_due_s(const struct agent *a)
 {
@@ -16,7 +11,7 @@ int64_t agent_due_s(const struct agent *a)
 
     if (a->is_unsaved)
         s.not_after_s = 0;
-    return schedule_due(&s, &a->config.policy, agent_now_s());
+    return schedule_due(&s, &a->config.policy, clock_unix_s());
 }
 
 /* As a message carries it. */
@@ -76,7 +71,7 @@ static void hear_message(struct agent *a, const struct agent_message *message)
     }
 }
 
-void agent_hear(struct agent *a, int timeout_ms)
+bool agent_hear(struct agent *a, int timeout_ms)
 {
     struct agent_message message;
     int status = channel_receive(a->channel, timeout_ms, &message);
@@ -86,6 +81,7 @@ void agent_hear(struct agent *a, int timeout_ms)
     } else if (status > 0) {
         hear_message(a, &message);
     }
+    return status > 0;
 }
 
 /* Hooks of transport and issue. */
@@ -94,22 +90,29 @@ bool agent_is_cancelled(void *ctx)
 {
     struct agent *a = ctx;
 
-    agent_hear(a, 0);
+    (void)agent_hear(a, 0);
     return a->is_stopping;
+}
+
+/* Hear what comes until the time has passed or the wait is over. */
+static void hear_until(
+    struct agent *a, uint64_t deadline_ms, const bool *is_over)
+{
+    while (!a->is_stopping && !*is_over) {
+        uint64_t now_ms = clock_monotonic_ms();
+
+        if (now_ms >= deadline_ms)
+            return;
+        (void)agent_hear(a, (int)(deadline_ms - now_ms));
+    }
 }
 
 bool agent_wait(void *ctx, uint64_t ms)
 {
     struct agent *a = ctx;
-    uint64_t left_ms = ms;
+    bool never = false;
 
-    /* a message ends poll() early: then we wait a little less, no harm */
-    while (left_ms > 0 && !a->is_stopping) {
-        uint64_t part_ms = left_ms < 1000 ? left_ms : 1000;
-
-        agent_hear(a, (int)part_ms);
-        left_ms -= part_ms;
-    }
+    hear_until(a, clock_monotonic_ms() + ms, &never);
     return !a->is_stopping;
 }
 
@@ -146,11 +149,7 @@ bool agent_present(void *ctx, enum order_proof proof,
             "the challenge's certificate cannot be made");
         return false;
     }
-    for (int i = 0; i < AGENT_PRESENT_MS / 100; i++) {
-        if (a->is_presented || a->is_stopping)
-            break;
-        agent_hear(a, 100);
-    }
+    hear_until(a, clock_monotonic_ms() + AGENT_PRESENT_MS, &a->is_presented);
     if (a->is_presented && !a->is_stopping)
         return true;
     failure_set(ret_failure, a->is_stopping ? AGENT_CANCELLED : AGENT_INTERNAL,

@@ -1,17 +1,9 @@
 #include "acme/issue.h"
 
 #include <stdlib.h>
-#include <time.h>
 
+#include "acme/clock.h"
 #include "base/text.h"
-
-static uint64_t monotonic_ms(void)
-{
-    struct timespec ts = {.tv_sec = 0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static void cancel(struct order *o)
 {
@@ -27,7 +19,7 @@ static void do_request(struct order *o, struct transport *t)
     struct failure failure;
 
     if (transport_perform(t, order_request(o), &response, &failure)) {
-        order_answer(o, &response, monotonic_ms());
+        order_answer(o, &response, clock_monotonic_ms());
     } else {
         order_fail(o, &failure);
     }
@@ -48,7 +40,7 @@ static void do_present(
 
 static void do_wait(struct order *o, const struct issue_hooks *hooks)
 {
-    uint64_t now_ms = monotonic_ms();
+    uint64_t now_ms = clock_monotonic_ms();
     uint64_t until_ms = order_wait_until_ms(o);
 
     if (until_ms > now_ms && !hooks->wait(hooks->ctx, until_ms - now_ms))
@@ -60,7 +52,7 @@ static bool drive(struct order *o, struct transport *t, enum order_proof proof,
     const struct issue_hooks *hooks)
 {
     for (;;) {
-        switch (order_step(o, monotonic_ms())) {
+        switch (order_step(o, clock_monotonic_ms())) {
         case ORDER_WANTS_REQUEST:
             do_request(o, t);
             break;
@@ -82,7 +74,7 @@ bool issue_certificate(struct transport *t, const struct order_config *config,
     const struct issue_hooks *hooks, struct pem *ret,
     struct failure *ret_failure)
 {
-    struct order *o = order_new(config, monotonic_ms());
+    struct order *o = order_new(config, clock_monotonic_ms());
     bool is_done = false;
 
     if (o == NULL) {

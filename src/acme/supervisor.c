@@ -8,10 +8,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "acme/channel.h"
+#include "acme/clock.h"
 #include "acme/failure.h"
 #include "base/own.h"
 
@@ -22,14 +22,6 @@ enum {
     FD_REST = 5,
     FD_ASIDE = 16, /* where the two cannot be in each other's way */
 };
-
-static uint64_t monotonic_ms(void)
-{
-    struct timespec ts = {.tv_sec = 0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static bool keep_descriptors(int channel, int directory)
 {
@@ -73,7 +65,7 @@ static void tell_relay(int wait_status, uint64_t delay_ms)
     struct failure failure;
     struct agent_message message = {.type = AGENT_FAILURE,
         .kind = AGENT_DIED,
-        .when_s = (uint64_t)time(NULL) + delay_ms / 1000};
+        .when_s = (uint64_t)clock_unix_s() + delay_ms / 1000};
 
     if (channel == NULL)
         return;
@@ -110,12 +102,12 @@ static void supervise(const struct agent_config *config)
     uint64_t delay_ms = SUPERVISOR_RESTART_MIN_MS;
 
     for (;;) {
-        uint64_t started_ms = monotonic_ms();
+        uint64_t started_ms = clock_monotonic_ms();
         int status = run_agent(config);
 
         if (status == 0)
             return;
-        if (monotonic_ms() - started_ms > SUPERVISOR_RESTART_MAX_MS)
+        if (clock_monotonic_ms() - started_ms > SUPERVISOR_RESTART_MAX_MS)
             delay_ms = SUPERVISOR_RESTART_MIN_MS;
         if (relay_is_gone(0))
             return;

@@ -28,7 +28,8 @@ enum {
 
 struct supervisor_config {
     struct agent_config agent;
-    /* Give up what agent and supervisor do not need: called once, in the
+    /* Give up what agent and supervisor do not need, secrets in the memory and
+     * the environment that the fork has copied included: called once, in the
      * supervisor, before the first agent; false ends it.  NULL: nothing. */
     bool (*confine)(void *ctx);
     void *ctx;
@@ -37,10 +38,10 @@ struct supervisor_config {
 /*
  * Fork the supervisor; call it before threads are made and before the seal.
  * *ret_fd is the relay's end of the channel, SOCK_SEQPACKET, close-on-exec
- * and blocking; closing it ends everything.  Both processes keep standard
- * error and no other descriptor, ignore SIGINT, SIGTERM and SIGHUP (the relay
- * decides when they end), and are children of the caller's *ret_pid.  0 or
- * -errno.
+ * and blocking; closing it ends everything.  Both processes keep the standard
+ * streams and no other descriptor, ignore SIGINT, SIGTERM and SIGHUP (the relay
+ * decides when they end).  *ret_pid is the supervisor, the caller's child to
+ * wait for.  0 or -errno.
  */
 MUST_CHECK NONNULL int supervisor_start(
     const struct supervisor_config *config, int *ret_fd, pid_t *ret_pid);

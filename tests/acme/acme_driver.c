@@ -341,6 +341,8 @@ int main(int argc, char *argv[])
 
     /* a CA may hang up before the handshake's last flight is written */
     (void)sigaction(SIGPIPE, &ignore, NULL);
+    /* poll() must see every line that is left */
+    (void)setvbuf(stdin, NULL, _IONBF, 0);
     if (argc != 9 && argc != 10) {
         (void)fprintf(stderr, "see the source for the usage\n");
         return 2;

@@ -234,6 +234,18 @@ def test_renewal_on_request_keeps_the_account(pebble, cache, authority):
     assert not pebble.logged("There are now 2 accounts in memory")
 
 
+def test_many_wishes_are_one_order(pebble, cache, authority):
+    with agent_for(pebble, cache, authority) as agent:
+        agent.wait("certificate", source="issued")
+        agent.wait("status", state="idle")
+        agent.say("\n".join(["renew"] * 10))
+        agent.wait("certificate", source="issued")
+        agent.wait("status", state="idle")
+        agent.say("stop")
+        agent.wait("ended", status=0)
+    assert len(agent.of("certificate")) == 2
+
+
 def test_renewal_before_expiry(tmp_path, authority, cache):
     with Pebble(tmp_path, authority, lifetime=9) as pebble, agent_for(pebble, cache, authority) as agent:
         certificates = [agent.wait("certificate", source="issued") for _ in range(2)]
@@ -295,6 +307,12 @@ def test_ca_of_another_authority_is_not_trusted(pebble, cache, tmp_path_factory)
         failure = agent.wait("failure")
     assert failure["kind"] == "untrusted"
     assert not (cache / DOMAIN).exists()
+
+
+def test_ca_file_that_is_not_there(pebble, cache, tmp_path):
+    with Agent(pebble.url, cache, tmp_path / "absent.pem", http_port=pebble.http_port) as agent:
+        failure = agent.wait("failure")
+    assert failure["kind"] == "untrusted" and "absent.pem" in failure["text"]
 
 
 def test_rejected_nonces(tmp_path, cache, authority):
