@@ -784,3 +784,75 @@ def test_disk_that_fails_loses_nothing(pebble, cache, authority, call):
         assert describe(cache / DOMAIN) == before
     assert describe(cache / DOMAIN) in (before, issued["key"] + issued["chain"])
     assert sorted(p.name for p in cache.iterdir()) == ["acme_account+key", DOMAIN]
+
+
+def let_it_issue(fake, sign):
+    """The fake CA takes any order for ready, and answers what sign() makes of the request."""
+    nonce, asked = {"Replay-Nonce": "bm9uY2U"}, {}
+
+    def order():
+        status = {"status": "valid", "certificate": f"{fake.base}/chain"} if asked else {"status": "ready"}
+        return json.dumps({"authorizations": [f"{fake.base}/authz"], "finalize": f"{fake.base}/finalize", **status})
+
+    def finalize(payload):
+        asked["csr"] = base64.urlsafe_b64decode(payload["csr"] + "==")
+        return 200, nonce, order()
+
+    def begin(_):
+        asked.clear()
+        return 201, {**nonce, "Location": f"{fake.base}/order-1"}, order()
+
+    fake.routes["/order"] = begin
+    fake.routes["/order-1"] = lambda _: (200, nonce, order())
+    fake.routes["/finalize"] = finalize
+    fake.routes["/chain"] = lambda _: (200, nonce, sign(asked["csr"]))
+
+
+def test_renewal_in_the_window_of_the_ca(fake, cache, authority, tmp_path):
+    issuer = Issuer(tmp_path)
+    key, chain = make_certificate(cache, issuer=issuer)
+    put(cache / DOMAIN, openssl("pkey", "-in", key, "-traditional") + chain)
+
+    def sign(csr):
+        request, names = tmp_path / "csr.der", tmp_path / "names"
+        request.write_bytes(csr)
+        return openssl("x509", "-req", "-inform", "DER", "-in", request, "-CA", issuer.cert, "-CAkey", issuer.key,
+                       "-days", "90", "-extfile", names) + issuer.cert.read_text()
+
+    now = int(time.time())
+    stamp = lambda t: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(t))
+    windows = []
+
+    def renewal_info(_):
+        """For the first certificate it has passed, for the next it is far."""
+        start = now - 100 if not windows else now + 50 * 86400
+        windows.append(start)
+        return 200, {}, json.dumps({"suggestedWindow": {"start": stamp(start), "end": stamp(start + 60)}})
+
+    fake.more = {"renewalInfo": f"{fake.base}/ari"}
+    fake.routes["/ari/"] = renewal_info
+    let_it_issue(fake, sign)
+    with agent_of(fake, cache, authority) as agent:
+        agent.wait("certificate", source="cached")
+        agent.wait("certificate", source="issued")
+        agent.wait("status", state="idle")
+        due = agent.wait("status", state="idle")["when"]
+        assert windows[1] <= due <= windows[1] + 60
+        assert not agent.of("failure")
+    describe(cache / DOMAIN)
+    assert len(fake.asked("/order")) == 2  # the order, and one look at it
+
+
+def test_certificate_for_another_key_is_refused(fake, cache, authority, tmp_path):
+    issuer = Issuer(tmp_path)
+    key, chain = make_certificate(cache, issuer=issuer)
+    before = openssl("pkey", "-in", key, "-traditional") + chain
+    put(cache / DOMAIN, before)
+    let_it_issue(fake, lambda _: chain)
+    with agent_of(fake, cache, authority) as agent:
+        agent.wait("certificate", source="cached")
+        agent.say("renew")
+        failure = agent.wait("failure")
+        assert failure["kind"] == "bad-certificate" and "private key" in failure["text"]
+        assert not [e for e in agent.of("certificate") if e["source"] == "issued"]
+    assert (cache / DOMAIN).read_text() == before
