@@ -9,6 +9,7 @@ MAY_INCLUDE = {
     "src/base": {"base"},
     "src/wire": {"wire", "base"},
     "src/net": {"net", "base"},
+    "src/acme": {"acme", "wire", "base"},
     "src/push": {"push", "net", "wire", "base"},
     "src/relay": {"relay", "net", "wire", "base", "posture/posture.h", "posture/seal.h"},
     "src": {"relay", "push", "net", "wire", "base", "posture/posture.h"},

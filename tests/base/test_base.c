@@ -1,4 +1,5 @@
 /* The small tools of base, one group: each file's tests stand together. */
+#include "base/base64url.h"
 #include "base/decimal.h"
 #include "base/host_port.h"
 #include "base/logfmt.h"
@@ -174,9 +175,38 @@ static void decimals_without_trailing_zeros(void **state)
     }
 }
 
-RUN_TESTS("base", cmocka_unit_test(host_port_forms),
-    cmocka_unit_test(host_port_loopback), cmocka_unit_test(numbers),
-    cmocka_unit_test(logfmt_escapes),
+/* RFC 4648 section 10, and RFC 7515 appendix C. */
+static void base64url_vectors(void **state)
+{
+    const struct {
+        struct span in;
+        const char *want;
+    } cases[] = {
+        {LIT(""), ""},
+        {LIT("f"), "Zg"},
+        {LIT("fo"), "Zm8"},
+        {LIT("foo"), "Zm9v"},
+        {LIT("foob"), "Zm9vYg"},
+        {LIT("fooba"), "Zm9vYmE"},
+        {LIT("foobar"), "Zm9vYmFy"},
+        {LIT("\x03\xec\xff\xe0\xc1"), "A-z_4ME"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char buf[16];
+        struct text t = text_over(buf, sizeof(buf));
+
+        base64url_add(&t, cases[i].in);
+        assert_string_equal(buf, cases[i].want);
+        assert_int_equal(t.len, BASE64URL_LEN(cases[i].in.len));
+        assert_false(t.cut);
+    }
+}
+
+RUN_TESTS("base", cmocka_unit_test(base64url_vectors),
+    cmocka_unit_test(host_port_forms), cmocka_unit_test(host_port_loopback),
+    cmocka_unit_test(numbers), cmocka_unit_test(logfmt_escapes),
     cmocka_unit_test(texts_are_cut_and_say_so),
     cmocka_unit_test(siphash_vectors),
     cmocka_unit_test(decimals_without_trailing_zeros));
