@@ -69,9 +69,24 @@ static bool is_exhausted(int error)
            error == ENOMEM;
 }
 
+static void begin_turn(const struct listener *l)
+{
+    if (l->turn != NULL)
+        uv_mutex_lock(l->turn);
+}
+
+static void end_turn(const struct listener *l)
+{
+    if (l->turn != NULL)
+        uv_mutex_unlock(l->turn);
+}
+
 /* Give up the reserve to take one connection off the queue, and close it. */
 static void refuse_one(struct listener *l, int error)
 {
+    begin_turn(l);
+    if (l->reserve < 0)
+        l->reserve = open_reserve();
     if (l->reserve >= 0) {
         (void)close(l->reserve);
 
@@ -81,6 +96,7 @@ static void refuse_one(struct listener *l, int error)
             (void)close(fd);
         l->reserve = open_reserve();
     }
+    end_turn(l);
     l->exhausted(l, -error);
 }
 
@@ -89,17 +105,22 @@ static bool accept_one(struct listener *l)
 {
     struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t peer_len = sizeof(peer);
-    int fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len,
-        SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = -1;
+    int error = 0;
 
-    if (fd < 0 && is_exhausted(errno)) {
-        refuse_one(l, errno);
+    begin_turn(l);
+    fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len,
+        SOCK_NONBLOCK | SOCK_CLOEXEC);
+    error = fd < 0 ? errno : 0;
+    end_turn(l);
+    if (is_exhausted(error)) {
+        refuse_one(l, error);
         return false;
     }
     /* EINVAL: listener_refuse().  Else that connection ended before we took
      * it. */
     if (fd < 0)
-        return errno != EAGAIN && errno != EINVAL;
+        return error != EAGAIN && error != EINVAL;
     IGNORE(
         set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0, "slower, not wrong");
     l->accept(l, fd, &peer);
@@ -129,6 +150,17 @@ int listener_start(struct listener *l, struct worker *w, int fd)
     l->fd = fd;
     l->reserve = open_reserve();
     return uv_poll_start(&l->poll, UV_READABLE, on_ready);
+}
+
+void listener_rest(struct listener *l)
+{
+    (void)uv_poll_stop(&l->poll);
+}
+
+void listener_resume(struct listener *l)
+{
+    if (l->fd >= 0)
+        (void)uv_poll_start(&l->poll, UV_READABLE, on_ready);
 }
 
 void listener_refuse(const struct listener *l)

@@ -3,7 +3,8 @@
  *
  * A reserve descriptor is kept for the day when none is left: then the
  * newest connection is accepted and closed at once, so that the peer sees an
- * end and the loop does not spin.
+ * end and the loop does not spin.  Listeners on several threads take turns, so
+ * that none takes the descriptor that another gives up for a moment.
  */
 #pragma once
 
@@ -18,7 +19,9 @@ struct listener;
  * callee's. */
 typedef void listener_accept_fn(
     struct listener *l, int fd, const struct sockaddr_storage *peer);
-/* No descriptor was left (-EMFILE, -ENFILE); one connection was refused. */
+/* No descriptor was left (-EMFILE, -ENFILE ...); one connection was refused,
+ * unless the reserve is gone, too: another thread was faster when it was given
+ * up for a moment.  The callee then makes a descriptor free, or has it rest. */
 typedef void listener_exhausted_fn(struct listener *l, int error);
 
 struct listener {
@@ -26,9 +29,10 @@ struct listener {
     listener_accept_fn *accept;
     listener_exhausted_fn *exhausted;
     void *owner;
-    int fd;      /* -1 when closed */
-    int reserve; /* -1 when it could not be had again */
-    bool polled; /* the handle is initialised */
+    uv_mutex_t *turn; /* of listeners on several threads; NULL: alone */
+    int fd;           /* -1 when closed */
+    int reserve;      /* -1 when it could not be had again */
+    bool polled;      /* the handle is initialised */
 };
 
 /* How sockets of one address go together. */
@@ -48,6 +52,11 @@ MUST_CHECK NONNULL int listener_open(const struct sockaddr_storage *addr,
 /* Start accepting.  Takes the descriptor over on success only. */
 MUST_CHECK NONNULL int listener_start(
     struct listener *l, struct worker *w, int fd);
+/* Look at the queue no more until listener_resume(): there is nothing to take
+ * it by. */
+NONNULL void listener_rest(struct listener *l);
+NONNULL void listener_resume(struct listener *l);
+
 /* Take nothing more from now on, not even into the kernel's queue; from any
  * thread while the worker has not stopped it. */
 NONNULL void listener_refuse(const struct listener *l);

@@ -6,6 +6,7 @@
 
 #include "relay/admission.h"
 #include "relay/conn.h"
+#include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/relay.h"
 #include "relay/session.h"
@@ -58,6 +59,10 @@ static void enter_challenge(struct conn *c, struct span version)
     struct slot *slot = c->slot;
     struct conn **at = &slot->challengers;
 
+    if (slot->challenger_count == LIMIT_CHALLENGERS) {
+        refuse(c, registry_slot_id(slot));
+        return;
+    }
     c->challenge = new_challenge(version);
     if (c->challenge == NULL) {
         conn_drop(c);
@@ -66,6 +71,7 @@ static void enter_challenge(struct conn *c, struct span version)
     while (*at != NULL)
         at = &(*at)->challenge->next;
     *at = c;
+    slot->challenger_count++;
     conn_hold(c);
     if (c == slot->challengers) {
         registry_start_probe(slot, worker_now_ms(&c->shard->worker));
@@ -89,6 +95,7 @@ void claim_withdraw(struct conn *c)
     while (*at != c)
         at = &(*at)->challenge->next;
     *at = c->challenge->next;
+    c->slot->challenger_count--;
     if (c->slot->challengers == NULL)
         registry_stop_probe(c->slot);
     claim_forget(c);

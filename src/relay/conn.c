@@ -96,16 +96,21 @@ bool conn_append(struct conn *c, struct span bytes, enum outbox_kind kind)
     return true;
 }
 
+/* Not so while its binary is behind. */
+static bool is_read(const struct conn *c)
+{
+    return c->state != CONN_OPEN || c->role != CONN_PHONE || !c->listed ||
+           !c->slot->paused;
+}
+
 static void set_interest(struct conn *c, bool write)
 {
-    bool paused = c->state == CONN_OPEN && c->role == CONN_PHONE && c->listed &&
-                  c->slot->paused;
     bool flooded = c->out.control_bytes > LIMIT_CONTROL_BYTES;
     unsigned events = write ? STREAM_WRITE : 0;
 
     if (c->held)
         events |= STREAM_HANGUP;
-    if (!paused && !flooded && !c->held && c->read_at == 0)
+    if (is_read(c) && !flooded && !c->held && c->read_at == 0)
         events |= STREAM_READ;
     stream_want(&c->stream, events);
 }
@@ -318,6 +323,7 @@ static void stop_frames(struct conn *c)
     c->pong_by = 0;
     c->message_by = 0;
     c->read_at = 0;
+    frames_give_up(c);
     conn_release(c);
 }
 
@@ -392,6 +398,12 @@ static void act_on_deadlines(struct conn *c, uint64_t now_ms)
 {
     struct metrics *m = &c->shard->metrics;
 
+    if (!is_read(c)) { /* what it owes us may have come */
+        if (c->pong_by != 0)
+            c->pong_by = now_ms + LIMIT_PONG_MS;
+        if (c->message_by != 0)
+            c->message_by = now_ms + LIMIT_MESSAGE_MS;
+    }
     if (is_due(c->state_by, now_ms)) {
         drop_late(c);
     } else if (is_due(c->write_by, now_ms)) {

@@ -91,7 +91,8 @@ struct conn {
     uint8_t *partial;
     size_t partial_want;
     size_t partial_have;
-    struct ws_header frame;       /* of the frame in progress */
+    size_t skip;            /* bytes of a frame that nobody wants any more */
+    struct ws_header frame; /* of the frame in progress */
     uint8_t stash[WS_HEADER_MAX]; /* the start of a frame header */
     size_t stash_len;
 

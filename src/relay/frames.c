@@ -18,9 +18,24 @@ static void violated(struct conn *c, enum ws_status status)
     session_ended(c, SESSION_LOST, ws_frame_text(status));
     if (c->state == CONN_OPEN) {
         conn_close(c, ws_frame_close_code(status), ws_frame_text(status));
+        conn_finish(c); /* what follows is no frame that we know of */
     } else {
         conn_drop(c);
     }
+}
+
+void frames_give_up(struct conn *c)
+{
+    if (c->partial != NULL)
+        c->skip = c->partial_want - c->partial_have;
+    free(c->partial);
+    c->partial = NULL;
+    c->partial_want = 0;
+    c->partial_have = 0;
+    free(c->fragments);
+    c->fragments = NULL;
+    c->fragments_len = 0;
+    c->fragments_cap = 0;
 }
 
 static void lost(struct conn *c, const char *why)
@@ -229,6 +244,11 @@ static size_t take_frame(struct conn *c, uint8_t *bytes, size_t len)
 
     size_t have = len - header.header_len;
 
+    if (header.payload_len > have && c->state == CONN_CLOSING &&
+        !is_control(&header)) {
+        c->skip = (size_t)header.payload_len - have;
+        return 0;
+    }
     if (header.payload_len > have) {
         begin_partial(c, &header, bytes + header.header_len, have);
         return 0;
@@ -255,6 +275,11 @@ static void keep_backlog(struct conn *c, const uint8_t *bytes, size_t len)
 
 void frames_feed(struct conn *c, uint8_t *bytes, size_t len)
 {
+    size_t skipped = len < c->skip ? len : c->skip;
+
+    c->skip -= skipped;
+    bytes += skipped;
+    len -= skipped;
     while (len > 0 && is_live(c) && !c->held) {
         size_t used = take_frame(c, bytes, len);
 

@@ -19,6 +19,9 @@ enum {
     LIMIT_PONG_MS = 30000,
     /* how long a binary that is challenged may take to answer a ping */
     LIMIT_PROBE_MS = 10000,
+    /* who wait for that answer: the first wins, and the others only follow it
+     * if it leaves */
+    LIMIT_CHALLENGERS = 16,
     /* from a message's first frame header to its last byte: nobody may dribble
      * one message forever while answering pings */
     LIMIT_MESSAGE_MS = 30000,

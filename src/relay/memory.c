@@ -11,8 +11,10 @@ static size_t kept_by(const struct conn *c)
     size_t reading =
         c->partial_want > c->partial_have ? c->partial_want : c->partial_have;
 
-    return outbox_pending(&c->out).len + reading + c->fragments_cap +
-           c->backlog_len;
+    /* The items that are queued are room, too. */
+    return outbox_pending(&c->out).len +
+           c->out.item_cap * sizeof(struct outbox_item) + reading +
+           c->fragments_cap + c->backlog_len;
 }
 
 /* The largest consumer of the shard; NULL: nobody keeps anything. */
@@ -69,24 +71,14 @@ static void take_note(struct conn *c, size_t kept)
         atomic_store_explicit(&shard->worst, kept, memory_order_relaxed);
 }
 
-void memory_shed(struct shard *shard)
+/* As it is now; what it was may be long ago. */
+static struct conn *publish_worst(struct shard *shard)
 {
-    struct budget *budget = &shard->relay->memory;
-
-    while (budget_is_passed(budget)) {
-        struct conn *worst = find_worst(shard);
-
-        if (worst == NULL)
-            break;
-        expel(worst);
-        if (worst->state != CONN_DEAD)
-            take_note(worst, kept_by(worst));
-    }
-
-    struct conn *next = find_worst(shard);
+    struct conn *worst = find_worst(shard);
 
     atomic_store_explicit(
-        &shard->worst, next == NULL ? 0 : next->memory, memory_order_relaxed);
+        &shard->worst, worst == NULL ? 0 : worst->memory, memory_order_relaxed);
+    return worst;
 }
 
 /* The shard whose largest consumer is the largest of all, as far as known. */
@@ -107,6 +99,27 @@ static struct shard *find_worst_shard(struct relay *relay)
     return worst;
 }
 
+void memory_shed(struct shard *shard)
+{
+    struct relay *relay = shard->relay;
+
+    while (budget_is_passed(&relay->memory)) {
+        struct conn *worst = publish_worst(shard);
+        struct shard *whose = find_worst_shard(relay);
+
+        if (whose != shard) {
+            shard_post(whose, &whose->shed);
+            return;
+        }
+        if (worst == NULL)
+            return;
+        expel(worst);
+        if (worst->state != CONN_DEAD)
+            take_note(worst, kept_by(worst));
+    }
+    (void)publish_worst(shard);
+}
+
 void memory_account(struct conn *c)
 {
     struct shard *shard = c->shard;
@@ -120,14 +133,7 @@ void memory_account(struct conn *c)
     take_note(c, kept);
     if (!budget_is_passed(&shard->relay->memory))
         return;
-
-    struct shard *worst = find_worst_shard(shard->relay);
-
-    if (worst == shard) {
-        memory_shed(shard);
-    } else {
-        shard_post(worst, &worst->shed);
-    }
+    memory_shed(shard);
 }
 
 void memory_forget(struct conn *c)

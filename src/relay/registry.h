@@ -24,8 +24,9 @@ struct slot {
     struct timer grace;       /* set while there is no binary */
     struct timer probe;       /* set while there are challengers */
     struct conn *challengers; /* of the binary, the first first (claim.h) */
-    struct conn *binary;      /* NULL in the grace window */
-    uint64_t binary_turn;     /* counts the binaries that have held the slot */
+    size_t challenger_count;
+    struct conn *binary;  /* NULL in the grace window */
+    uint64_t binary_turn; /* counts the binaries that have held the slot */
     size_t phone_count;
     size_t queued; /* what its phones' queues are charged together */
     bool paused;   /* the binary's queue is full: phones are not read */

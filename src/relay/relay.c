@@ -101,7 +101,10 @@ int relay_init(struct relay *relay, const struct config *config)
     set_budgets(relay, config);
     relay->rate =
         rate_limit_of(config_count(config, CONFIG_MAX_BYTES_PER_SECOND));
-    failed = make_addresses(relay, keys[2]);
+    failed = uv_mutex_init(&relay->accept_turn);
+    relay->has_turn = failed == 0;
+    if (failed == 0)
+        failed = make_addresses(relay, keys[2]);
     if (failed == 0)
         failed = make_shards(relay);
     if (failed != 0) {
@@ -511,6 +514,9 @@ void relay_done(struct relay *relay)
     close_if_open(&relay->metrics_fd);
     shard_done(control);
     process_stats_close(&relay->process);
+    if (relay->has_turn)
+        uv_mutex_destroy(&relay->accept_turn);
+    relay->has_turn = false;
     address_table_free(relay->addresses);
     relay->addresses = NULL;
     free(relay->shards);

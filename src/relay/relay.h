@@ -48,6 +48,8 @@ struct relay {
     size_t shard_count;
     int *public_fds; /* bound, one for each shard or one for all; -1: none */
     bool shared;     /* each shard has a socket of its own */
+    uv_mutex_t accept_turn; /* of all listeners */
+    bool has_turn;
 
     struct process_stats_source process; /* read by the control shard */
     const struct posture_record *record; /* of the boot; NULL: none */

@@ -130,7 +130,8 @@ void shard_count_pending(struct conn *c)
     uncount(c);
     (void)budget_add(pending_budget(c), 1);
     count_as(c, CONN_PENDING);
-    if (budget_is_passed(pending_budget(c)))
+    /* In a drain everybody is told, however many they are. */
+    if (budget_is_passed(pending_budget(c)) && !c->shard->draining)
         make_room(c->shard, c);
 }
 
@@ -325,12 +326,10 @@ static void on_accept(
 }
 
 /* Once a second is often enough to know it. */
-static void on_exhausted(struct listener *l, int error)
+static void log_exhausted(struct shard *shard, int error)
 {
-    struct shard *shard = l->owner;
     uint64_t now_ms = worker_now_ms(&shard->worker);
 
-    metrics_count(&shard->metrics, METRIC_DESCRIPTORS_EXHAUSTED);
     if (shard->exhausted_logged_ms != 0 &&
         now_ms - shard->exhausted_logged_ms < 1000)
         return;
@@ -340,13 +339,44 @@ static void on_exhausted(struct listener *l, int error)
         LOG_TEXT(LOG_FIX, "raise RLIMIT_NOFILE or lower --max-connections"));
 }
 
+static void on_rested(struct timer *t, uint64_t now_ms)
+{
+    struct shard *shard =
+        (struct shard *)(void *)((char *)t - offsetof(struct shard, rested));
+
+    (void)now_ms;
+    listener_resume(&shard->listener);
+}
+
+/* Without a reserve nobody can be turned away: who has waited longest before
+ * its upgrade makes room for one; where nobody waits, nobody is let in for a
+ * moment. */
+static void on_exhausted(struct listener *l, int error)
+{
+    struct shard *shard = l->owner;
+
+    metrics_count(&shard->metrics, METRIC_DESCRIPTORS_EXHAUSTED);
+    log_exhausted(shard, error);
+    if (l->reserve >= 0)
+        return;
+    if (shard->pending.first != NULL) {
+        conn_drop(shard->pending.first);
+        return;
+    }
+    listener_rest(l);
+    timer_set(&shard->worker.timers, &shard->rested,
+        worker_now_ms(&shard->worker) + TIMER_TICK_MS);
+}
+
 int shard_listen(struct shard *shard, int fd)
 {
     struct listener *l = &shard->listener;
 
     l->owner = shard;
+    l->turn = &shard->relay->accept_turn;
     l->accept = on_accept;
     l->exhausted = on_exhausted;
+    shard->rested.fn = on_rested;
     return listener_start(l, &shard->worker, fd);
 }
 

@@ -42,6 +42,7 @@ struct shard {
     bool deals; /* its listener is the only one: connections go in turn */
     size_t next_dealt;
     uint64_t exhausted_logged_ms;
+    struct timer rested;  /* the listener goes on */
     _Atomic size_t worst; /* memory of its largest consumer; may be old */
     struct shard_letter drain;
     struct shard_letter drained; /* to the control shard */
