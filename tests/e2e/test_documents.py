@@ -50,6 +50,14 @@ def test_paths_that_are_named_exist(document):
         assert list(TOP.glob(path)), path
 
 
+def test_documents_that_sources_name_exist():
+    files = [TOP / "meson.build", TOP / "Makefile",
+             *(f for folder in ("src", "posture", "tests", "tools") for f in (TOP / folder).rglob("*.[chpsi]*"))]
+    named = {name for file in files if file.is_file() for name in re.findall(r"docs/[a-z-]+\.md", file.read_text())}
+    assert len(named) > 5
+    assert all((TOP / name).exists() for name in named), named
+
+
 @functools.cache
 def cases_in(path):
     """The names of the tests of a file; those of C are in its table of cases."""
@@ -155,6 +163,64 @@ def test_the_document_has_the_environment_of_help():
     assert len(names) == 3
     for file in (OPERATIONS, TOP / "man/pyrycode-relay.8"):
         assert set(re.findall(r"PYRYCODE_RELAY_[A-Z_]+", file.read_text())) == names, file
+
+
+def test_commands_use_flags_that_exist():
+    known = {flag.split()[0] for flag in flags_of_help()}
+    commands = [line for document in DOCUMENTS
+                for line in re.findall(r"^    (?:\$ )?(?:\S+=\S+ )*\S*pyrycode-relay (.*)$", document.read_text(), re.M)]
+    assert len(commands) > 3
+    for command in commands:
+        assert set(re.findall(r"--[a-z-]+", command.split("#")[0])) <= known, command
+
+
+# ---- what peers observe ----
+
+PHRASES = {  # of docs/protocol.md; the constants are those of limits.h
+    "One message is at most {:,} bytes": ["LIMIT_MESSAGE_BYTES"],
+    "A message must be\ncomplete {} s after its first byte": ["LIMIT_MESSAGE_MS"],
+    "The head must be complete {} s after the connection was accepted": ["LIMIT_HEAD_MS"],
+    "phone | {} ‡ phones are there": ["LIMIT_PHONES"],
+    "its server-id stays for {} s": ["LIMIT_GRACE_MS"],
+    "which answers a ping within {} s": ["LIMIT_PROBE_MS"],
+    "The relay pings every {} s and waits {} s for the pong": ["LIMIT_HEARTBEAT_MS", "LIMIT_PONG_MS"],
+    "queued for a phone | {} MiB ‡, each message charged its length and {} bytes": ["LIMIT_OUTBOX_BYTES", "LIMIT_OUTBOX_ITEM"],
+    "queued for all phones of a server-id | {} MiB ‡": ["LIMIT_SERVER_OUTBOX_BYTES"],
+    "queued for a binary | {} KiB | its phones are not read until {} KiB": ["LIMIT_UPLINK_HIGH", "LIMIT_UPLINK_LOW"],
+    "a binary that reads nothing | {} s": ["LIMIT_WRITE_MS"],
+    "a phone that reads nothing | {} s": ["LIMIT_WRITE_MS"],
+    "answers to pings, unread | {} KiB": ["LIMIT_CONTROL_BYTES"],
+    "a server-id above {} bytes ‡": ["LIMIT_SERVER_ID_BYTES"],
+    "a head above {} KiB ‡": ["LIMIT_HEAD_BYTES"],
+    "the relay waits {} s for the peer's and {} s for the end": ["LIMIT_CLOSE_MS", "LIMIT_LINGER_MS"],
+}
+
+
+def in_unit(phrase, constants):
+    """The phrase with each value in the unit behind its place."""
+    limits = {name: int(value) for name, value in
+              re.findall(r"(LIMIT_[A-Z_]+) = (\d+)", (TOP / "src/relay/limits.h").read_text())}
+    units = re.findall(r"\{[:,]*\} (MiB|KiB|s|\w*)", phrase)
+    scale = {"MiB": 1 << 20, "KiB": 1 << 10, "s": 1000}
+    values = [limits[name] / scale.get(unit, 1) for name, unit in zip(constants, units, strict=True)]
+    assert all(value == int(value) for value in values)
+    return phrase.format(*map(int, values))
+
+
+@pytest.mark.parametrize("phrase", PHRASES, ids=lambda p: PHRASES[p][0])
+def test_the_protocol_has_the_limits_of_the_source(phrase):
+    assert in_unit(phrase, PHRASES[phrase]) in (TOP / "docs/protocol.md").read_text()
+
+
+def test_the_protocol_has_every_reason_of_a_close():
+    reasons = set()
+    for file in (TOP / "src/relay").glob("*.c"):
+        text = file.read_text()
+        for match in re.finditer(r"\b(?:conn_close|session_expel|session_evicted)\(", text):
+            reasons |= set(literals(arguments(text, match.end() - 1)[-1]))
+    assert len(reasons - {""}) > 5
+    for reason in reasons - {""}:
+        assert f"`{reason}`" in (TOP / "docs/protocol.md").read_text(), reason
 
 
 # ---- the log ----
