@@ -477,10 +477,11 @@ static void on_ready(struct stream *s, unsigned events)
     shard->round_ns = uv_hrtime();
     if (events & STREAM_WRITE)
         conn_mark_dirty(c);
-    if (events & STREAM_READ)
+    if (c->challenge != NULL && (events & (STREAM_READ | STREAM_HANGUP))) {
+        claim_abandoned(c); /* it is held: what it has to say is its end */
+    } else if (events & STREAM_READ) {
         on_readable(c);
-    if ((events & STREAM_HANGUP) && c->challenge != NULL)
-        claim_abandoned(c);
+    }
     memory_account(c);
     conn_flush_dirty(shard);
 }

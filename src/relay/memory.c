@@ -35,14 +35,16 @@ static struct conn *find_worst(const struct shard *shard)
 /* Who can still be told is told; what it keeps is gone in any case. */
 static void expel(struct conn *c)
 {
+    bool is_open = c->state == CONN_OPEN;
+
     LOG(LOG_WARN, "memory_budget_full", LOG_TEXT(LOG_REMOTE, c->remote),
         LOG_INT(LOG_BYTES, (int64_t)c->memory),
         LOG_TEXT(LOG_ERR, "the largest consumer is closed"));
     metrics_count(&c->shard->metrics, METRIC_OVERFLOW_PROCESS);
     session_ended(c, SESSION_FAULT, "relay: memory budget full");
     conn_close(c, SESSION_FAULT, "backlog full");
-    if (c->state != CONN_CLOSING || c->out.cap > LIMIT_CLOSING_BYTES ||
-        c->partial != NULL)
+    if (!is_open || c->state != CONN_CLOSING ||
+        c->out.cap > LIMIT_CLOSING_BYTES || c->partial != NULL)
         conn_drop(c);
 }
 

@@ -18,5 +18,5 @@ NONNULL void memory_account(struct conn *c);
 NONNULL void memory_forget(struct conn *c);
 
 /* The letter of another shard: the budget is passed, and the largest consumer
- * is here. */
+ * is here; if it is not any more, the letter goes on. */
 NONNULL void memory_shed(struct shard *shard);

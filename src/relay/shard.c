@@ -36,6 +36,18 @@ static struct conn_list *list_of(const struct conn *c)
     return c->account == CONN_LIVE ? &c->shard->live : &c->shard->pending;
 }
 
+static void enlist(struct conn *c)
+{
+    conn_list_append(list_of(c), c);
+    atomic_store(&c->shard->has_pending, c->shard->pending.first != NULL);
+}
+
+static void delist(struct conn *c)
+{
+    conn_list_remove(list_of(c), c);
+    atomic_store(&c->shard->has_pending, c->shard->pending.first != NULL);
+}
+
 /* From no budget any more, and on no list. */
 static void uncount(struct conn *c)
 {
@@ -49,14 +61,14 @@ static void uncount(struct conn *c)
         budget_give(pending_budget(c), 1);
     }
     if (c->account != CONN_UNCOUNTED)
-        conn_list_remove(list_of(c), c);
+        delist(c);
     c->account = CONN_UNCOUNTED;
 }
 
 static void count_as(struct conn *c, enum conn_account as)
 {
     c->account = as;
-    conn_list_append(list_of(c), c);
+    enlist(c);
 }
 
 static bool take_live(struct conn *c, enum metric *ret_full)
@@ -111,16 +123,43 @@ bool shard_count_live(
     return true;
 }
 
+static void drop_pending(struct conn *c)
+{
+    metrics_count(&c->shard->metrics, METRIC_BUDGET_PRE_UPGRADE);
+    conn_drop(c);
+}
+
+/* Another shard where somebody waits; NULL: nowhere. */
+static struct shard *find_pending_elsewhere(const struct shard *here)
+{
+    struct relay *relay = here->relay;
+
+    for (size_t i = 0; i < relay->shard_count; i++) {
+        struct shard *shard = &relay->shards[i];
+
+        if (shard != here && atomic_load(&shard->has_pending))
+            return shard;
+    }
+    return NULL;
+}
+
 /* Too many wait: the one that has waited longest here makes room, so that
- * peers who are quick always get in.  Never c itself but for want of others. */
+ * peers who are quick always get in.  Never c itself: where nobody else waits,
+ * another shard makes room, and until then there is one too many. */
 static void make_room(struct shard *shard, const struct conn *c)
 {
     struct conn *oldest = shard->pending.first;
+    struct shard *other = NULL;
 
-    if (oldest == c && c->next != NULL)
+    if (oldest == c)
         oldest = c->next;
-    metrics_count(&shard->metrics, METRIC_BUDGET_PRE_UPGRADE);
-    conn_drop(oldest);
+    if (oldest != NULL) {
+        drop_pending(oldest);
+        return;
+    }
+    other = find_pending_elsewhere(shard);
+    if (other != NULL)
+        shard_post(other, &other->room);
 }
 
 void shard_count_pending(struct conn *c)
@@ -269,7 +308,7 @@ void shard_hand_over(struct conn *c, struct shard *to)
 {
     struct shard *from = c->shard;
 
-    conn_list_remove(list_of(c), c); /* still counted: it moves on */
+    delist(c); /* still counted: it moves on */
     from->conn_count--;
     c->moves_to = to;
     c->stream.detached = on_detached;
@@ -430,6 +469,18 @@ static void on_shed(void *owner, struct mail *mail)
     conn_flush_dirty(shard);
 }
 
+/* Of another shard: too many wait, and nobody does there. */
+static void on_room(void *owner, struct mail *mail)
+{
+    struct shard *shard = owner;
+
+    (void)mail;
+    atomic_store(&shard->room.posted, false);
+    if (budget_is_passed(&shard->relay->pending) &&
+        shard->pending.first != NULL)
+        drop_pending(shard->pending.first);
+}
+
 static void on_drained(void *owner, struct mail *mail)
 {
     struct shard *control = owner;
@@ -469,6 +520,7 @@ int shard_init(struct shard *shard, struct relay *relay)
     shard->drained.mail.fn = on_drained;
     shard->stop.mail.fn = on_stop;
     shard->shed.mail.fn = on_shed;
+    shard->room.mail.fn = on_room;
     failed = mailbox_open(&shard->mailbox, &shard->worker, shard);
     if (failed != 0)
         return failed;

@@ -44,10 +44,12 @@ struct shard {
     uint64_t exhausted_logged_ms;
     struct timer rested;  /* the listener goes on */
     _Atomic size_t worst; /* memory of its largest consumer; may be old */
+    atomic_bool has_pending;
     struct shard_letter drain;
     struct shard_letter drained; /* to the control shard */
     struct shard_letter stop;
     struct shard_letter shed;
+    struct shard_letter room; /* the one that waits longest is to make room */
 };
 
 /* 0 or -errno. */
@@ -82,7 +84,8 @@ NONNULL uint32_t shard_draw_number(struct shard *shard);
 NONNULL bool shard_count_live(
     struct conn *c, const struct address_key *key, enum metric *ret_full);
 
-/* Count it as one that waits; who has waited longest makes room. */
+/* Count it as one that waits; if they are too many, the one of the shard that
+ * has waited longest makes room, or else one of another shard. */
 NONNULL void shard_count_pending(struct conn *c);
 
 /* A connection died. */

@@ -103,6 +103,7 @@ void status_metrics(struct conn *c)
 static bool is_local(const struct http_head *head)
 {
     struct span host = http_head_get(head, "Host");
+    char with_port[64];
     struct host_port hp;
     size_t name_len = strlen("localhost");
 
@@ -110,7 +111,12 @@ static bool is_local(const struct http_head *head)
         http_name_is(span_of(host.ptr, name_len), "localhost") &&
         (host.len == name_len || host.ptr[name_len] == ':'))
         return true;
-    return host_port_parse(host, &hp) == HOST_PORT_OK &&
+    if (host_port_parse(host, &hp) == HOST_PORT_OK)
+        return host_port_is_loopback(&hp);
+    /* Without a port, then. */
+    return text_format(with_port, sizeof(with_port), "%.*s:80", (int)host.len,
+               (const char *)host.ptr) &&
+           host_port_parse(span_str(with_port), &hp) == HOST_PORT_OK &&
            host_port_is_loopback(&hp);
 }
 
