@@ -8,7 +8,7 @@ import time
 import pytest
 from conftest import RawPeer, Relay, binary, closed, parse_line, phone, run_relay
 
-KEYS = set("""runbook server_id conn_id binary_conn_id device_name remote binary_version err path from to close_code token_fp
+KEYS = set("""runbook bytes server_id conn_id binary_conn_id device_name remote binary_version err path from to close_code token_fp
 fcm_message_id duration version mode listen domain cert_cache https_proxy_protocol fix value env_var reason
 bypass_env_var effective_uid addr unexpected_ports expected_ports time level msg n check flag observed expected
 impact verdict failed warnings enforced held_before
