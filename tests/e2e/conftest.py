@@ -21,6 +21,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 RELAY_BIN = os.environ.get("RELAY_BIN", str(TOP / "out/bin/pyrycode-relay"))
 PORTABLE_RELAY_BIN = os.environ.get("PORTABLE_RELAY_BIN", str(TOP / "build/portable/src/pyrycode-relay"))
 POSTURE_BIN = os.environ.get("POSTURE_BIN", str(TOP / "out/bin/posture"))
+THREAD_SANITIZED = os.path.exists(RELAY_BIN) and b"__tsan_init" in pathlib.Path(RELAY_BIN).read_bytes()
 PATIENCE = 15  # seconds that nothing here may need
 
 
@@ -142,10 +143,19 @@ class Relay:
     def url(self, path):
         return f"ws://127.0.0.1:{self.port}{path}"
 
+    def remind(self, sig):
+        """ThreadSanitizer may hold a signal back that comes while a thread is made; a second one changes nothing."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
+        if self.process.poll() is None:
+            self.process.send_signal(sig)
+
     def stop(self, sig=signal.SIGTERM):
         if self.process and self.process.poll() is None:
             self.process.send_signal(sig)
         try:
+            if THREAD_SANITIZED:
+                self.remind(sig)
             code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()

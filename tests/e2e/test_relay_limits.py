@@ -189,8 +189,8 @@ def test_pending_with_more_workers():
 def test_pending_a_newcomer_is_let_in_on_a_worker_where_nobody_waits():
     """One place, held by somebody who may wait at another worker."""
     with serving("--threads=2", "--max-pending=1") as relay:
-        until(relay, 'connections{kind="stranger"}', 0)
         for i in range(20):
+            until(relay, 'connections{kind="stranger"}', 0)  # who closes waits, too
             with closing([silent_peer(relay)]):
                 until(relay, 'connections{kind="stranger"}', 1)
                 with closing([Attempt(relay, sid=f"s{i}")]) as peers:

@@ -66,6 +66,7 @@ def test_73_json_and_text_say_the_same():
                 b.send(1, b'{"conn_id":"a \\" = b","frame":1}')
                 b.send(9, b"")
                 assert b.recv()[0] == 10
+            relay.wait_until(lambda: "server_released" in relay.text())  # before the end of all
         said.append([{k: str(v) for k, v in parse(line).items() if k not in own}
                      for line in relay.lines])
     assert said[0] == said[1]
