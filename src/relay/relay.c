@@ -34,11 +34,22 @@ static uint32_t as_u32(size_t value)
 }
 
 /* Twice as many accounts as connections, so that those alone cannot fill the
- * table. */
+ * table; there are no more connections than descriptors, whatever a flag asks
+ * for. */
+static uint32_t count_accounts(const struct relay *relay)
+{
+    size_t open = relay->live.limit + relay->pending.limit;
+
+    if (open > (size_t)relay->descriptors)
+        open = (size_t)relay->descriptors;
+    if (open <= ADDRESS_ACCOUNTS_MAX / 2)
+        return ADDRESS_ACCOUNTS_MAX;
+    return open > UINT32_MAX / 4 ? UINT32_MAX / 2 : (uint32_t)(2 * open);
+}
+
 static int make_addresses(struct relay *relay, struct siphash_key key)
 {
     const struct config *config = relay->config;
-    size_t open = relay->live.limit + relay->pending.limit;
     const struct address_limits limits = {
         .burst = as_u32(config_count(config, CONFIG_UPGRADE_BURST)),
         .interval_ms =
@@ -47,8 +58,7 @@ static int make_addresses(struct relay *relay, struct siphash_key key)
             as_u32(config_count(config, CONFIG_MAX_PENDING_PER_ADDRESS)),
         .connections_max =
             as_u32(config_count(config, CONFIG_MAX_CONNECTIONS_PER_ADDRESS)),
-        .accounts_max = open > ADDRESS_ACCOUNTS_MAX / 2 ? as_u32(2 * open)
-                                                        : ADDRESS_ACCOUNTS_MAX,
+        .accounts_max = count_accounts(relay),
     };
 
     relay->addresses = address_table_new(&limits, key);

@@ -109,6 +109,23 @@ static void metrics_can_be_off(void **state)
     assert_string_equal(plan[0].label, "--insecure-listen");
 }
 
+/* What a flag takes, the relay starts with. */
+static void the_largest_budget_is_one(void **state)
+{
+    char most[64];
+    char *argv[] = {(char *)(uintptr_t) "relay",
+        (char *)(uintptr_t) "--insecure-listen=127.0.0.1:1", most,
+        (char *)(uintptr_t) "--threads=1"};
+
+    (void)state;
+    (void)snprintf(most, sizeof(most), "--max-connections=%d", LIMIT_COUNT);
+    assert_int_equal(config_parse(&config, 4, argv, stderr), CONFIG_RUN);
+    assert_int_equal(config.problem_count, 0);
+    assert_int_equal(relay_init(&relay, &config), 0);
+    relay_done(&relay);
+}
+
 RUN_TESTS("relay", cmocka_unit_test(the_plan_is_what_is_bound),
     cmocka_unit_test(workers_share_an_address),
-    cmocka_unit_test(metrics_can_be_off));
+    cmocka_unit_test(metrics_can_be_off),
+    cmocka_unit_test(the_largest_budget_is_one));
