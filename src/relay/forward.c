@@ -138,7 +138,8 @@ static struct conn *find_slowest(const struct slot *slot)
 }
 
 /* The budget of the server-id: the phone with the longest queue makes room,
- * which may be this one.  False: it was. */
+ * which may be this one.  False: it was, or it went with its binary, which a
+ * close notice without memory ends. */
 static bool make_room(struct conn *phone, size_t cost, uint16_t code)
 {
     struct slot *slot = phone->slot;
@@ -152,7 +153,7 @@ static bool make_room(struct conn *phone, size_t cost, uint16_t code)
         metrics_count(&phone->shard->metrics, METRIC_OVERFLOW_SERVER_ID);
         overflow(slowest, slowest == phone ? code : 0,
             "relay: server-id delivery backlog full");
-        if (slowest == phone)
+        if (!phone->listed)
             return false;
     }
     return true;
