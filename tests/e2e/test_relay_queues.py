@@ -201,7 +201,9 @@ def test_the_slowest_phone_of_the_server_id_pays():
             quick.feed(100000 - ITEM)
             assert quick.gets_all() and overflows(relay) == {}, "full, and nobody pays"
             while overflows(relay) == {}:
-                assert charged(slow, before + len(quick.sent)) <= 7900000
+                # A frame is counted a moment after its last byte is sent.
+                counted = before + len(quick.sent)
+                relay.wait_until(lambda n=counted: charged(slow, n) <= 7900000)
                 quick.feed(100001 - ITEM)
                 quick.sent = [quick.sent[-1]]
                 assert quick.gets_all()
