@@ -74,7 +74,7 @@ def run_end_to_end(title, build, others, tests, totals, extra, workers):
     with tempfile.TemporaryDirectory() as tmp:
         report = pathlib.Path(tmp) / "pytest.xml"
         command = [*prefix, "env", *[f"{k}={v}" for k, v in env.items()], PYTHON, "-m", "pytest", "-q",
-                   "-p", "no:cacheprovider", "--tb=short", "-n", "8", f"--junitxml={report}", *extra, *map(str, tests)]
+                   "-p", "no:cacheprovider", "--tb=short", "-n", "5", f"--junitxml={report}", *extra, *map(str, tests)]
         code = subprocess.run(command, cwd=TOP).returncode
         before = totals.failed
         totals.add_junit(report)

@@ -61,7 +61,7 @@ class Phone(RawPeer):
         """Feed until that many bytes wait in the relay."""
         before = waiting(self.relay)
         while waiting(self.relay) < before + queued:
-            self.feed(100000, 5)
+            self.feed(100000, 2)
             self.barrier()
 
     def barrier(self):
