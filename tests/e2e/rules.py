@@ -10,7 +10,6 @@ import threading
 from conftest import PATIENCE, RawPeer, Relay
 
 SERIES = re.compile(r"^(?:pyrycode_relay_)?([a-z_]+(?:\{.*\})?) (\S+)$", re.M)
-BURST = RawPeer.frame(9, b"")  # the shortest frame: a ping
 
 
 @contextlib.contextmanager
@@ -68,6 +67,7 @@ class Attempt(RawPeer):
 
     def __init__(self, relay, path="/v1/server", sid="sid-1", source="127.0.0.1", extra="", data=b"", to="127.0.0.1"):
         self.s = socket.create_connection((to, relay.port), timeout=PATIENCE, source_address=(source, 0))
+        self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.s.sendall(request(path, sid, extra) + data)
         self.buffer = b""
         self._status = None

@@ -154,6 +154,6 @@ async def test_71_the_drain_counts_its_closes():
         for peer in peers:
             await asyncio.wait_for(peer.wait_closed(), PATIENCE)
             assert (peer.close_code, peer.close_reason) == (1001, "shutting down")
-        assert series(relay, 'closes_sent_total{code="1001"}') == 4
+        until(relay, 'closes_sent_total{code="1001"}', 4)
         late.close()
         assert await asyncio.to_thread(relay.process.wait, PATIENCE) == 0
