@@ -2,8 +2,70 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static struct worker *worker_of(const struct stream *s)
+{
+    return (struct worker *)(void *)((char *)s->poll.loop -
+                                     offsetof(struct worker, loop));
+}
+
+/* ---- what TLS has read ahead ---- */
+
+static void note_ahead(struct stream *s)
+{
+    struct worker *w = worker_of(s);
+
+    if (s->is_ahead || s->fd < 0)
+        return;
+    s->is_ahead = true;
+    s->prev_ahead = w->ahead_last;
+    s->next_ahead = NULL;
+    if (s->prev_ahead != NULL) {
+        s->prev_ahead->next_ahead = s;
+    } else {
+        w->ahead_first = s;
+    }
+    w->ahead_last = s;
+    w->ahead_count++;
+    worker_wake_ahead(w);
+}
+
+static void forget_ahead(struct stream *s)
+{
+    struct worker *w = worker_of(s);
+
+    if (!s->is_ahead)
+        return;
+    s->is_ahead = false;
+    if (s->prev_ahead != NULL) {
+        s->prev_ahead->next_ahead = s->next_ahead;
+    } else {
+        w->ahead_first = s->next_ahead;
+    }
+    if (s->next_ahead != NULL) {
+        s->next_ahead->prev_ahead = s->prev_ahead;
+    } else {
+        w->ahead_last = s->prev_ahead;
+    }
+    w->ahead_count--;
+}
+
+/* Each once: who has more after that waits for the next round. */
+void stream_read_ahead(struct worker *w)
+{
+    for (size_t n = w->ahead_count; n > 0 && w->ahead_first != NULL; n--) {
+        struct stream *s = w->ahead_first;
+
+        forget_ahead(s);
+        if (s->wanted & STREAM_READ)
+            s->ready(s, STREAM_READ);
+    }
+}
+
+/* ---- the socket ---- */
 
 int stream_init(struct stream *s, struct worker *w, int fd)
 {
@@ -26,6 +88,9 @@ void stream_want(struct stream *s, unsigned events)
     if (s->fd < 0 || events == s->wanted)
         return;
     s->wanted = events;
+    if ((events & STREAM_READ) && s->tls != NULL &&
+        tls_session_has_more(s->tls))
+        note_ahead(s);
     if (events & STREAM_READ)
         mask |= UV_READABLE;
     if (events & STREAM_WRITE)
@@ -62,10 +127,21 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     s->ready(s, ready);
 }
 
+static ssize_t read_tls(struct stream *s, const struct iovec *to, int count)
+{
+    ssize_t got = tls_session_read(s->tls, to, count);
+
+    if (tls_session_has_more(s->tls))
+        note_ahead(s);
+    return got;
+}
+
 ssize_t stream_read(struct stream *s, const struct iovec *to, int count)
 {
     ssize_t got = 0;
 
+    if (s->tls != NULL)
+        return read_tls(s, to, count);
     do {
         got = readv(s->fd, to, count);
     } while (got < 0 && errno == EINTR);
@@ -76,14 +152,36 @@ ssize_t stream_write(struct stream *s, const void *bytes, size_t len)
 {
     ssize_t put = 0;
 
+    if (s->tls != NULL)
+        return tls_session_write(s->tls, bytes, len);
     do {
         put = send(s->fd, bytes, len, MSG_NOSIGNAL);
     } while (put < 0 && errno == EINTR);
     return put < 0 ? -errno : put;
 }
 
+bool stream_start_tls(struct stream *s, struct tls_server *server)
+{
+    assert(s->tls == NULL);
+    s->tls = tls_session_new(server, s->fd);
+    return s->tls != NULL;
+}
+
+void stream_stop_tls(struct stream *s)
+{
+    if (s->is_ahead)
+        forget_ahead(s);
+    tls_session_free(s->tls);
+    s->tls = NULL;
+}
+
 void stream_end(struct stream *s)
 {
+    if (s->tls != NULL) {
+        tls_session_end(s->tls);
+        if (tls_session_flush(s->tls) == -EAGAIN)
+            return;
+    }
     IGNORE(shutdown(s->fd, SHUT_WR) < 0, "the peer may be gone already");
 }
 
@@ -97,6 +195,7 @@ static void on_detached(uv_handle_t *handle)
 void stream_detach(struct stream *s)
 {
     assert(s->fd >= 0);
+    forget_ahead(s);
     s->wanted = 0;
     uv_close((uv_handle_t *)&s->poll, on_detached);
 }
@@ -113,6 +212,7 @@ void stream_close(struct stream *s)
     int fd = s->fd;
 
     assert(fd >= 0);
+    stream_stop_tls(s);
     s->fd = -1;
     uv_close((uv_handle_t *)&s->poll, on_closed);
     IGNORE(close(fd) < 0, "nothing to be done about it");

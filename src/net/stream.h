@@ -1,9 +1,10 @@
 /*
- * stream: one connected socket on a worker's loop.
+ * stream: one connected socket on a worker's loop, plain or with TLS.
  *
  * Level-triggered: the ready function is called while what was asked for by
- * stream_want() holds.  Embed a stream in the object that owns it; the object
- * lives until closed() has been called.
+ * stream_want() holds; what TLS has read ahead counts as readable.  Embed a
+ * stream in the object that owns it; the object lives until closed() has been
+ * called.
  */
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "net/tls_session.h"
 #include "net/worker.h"
 
 enum {
@@ -28,8 +30,12 @@ struct stream {
     stream_ready_fn *ready;
     stream_gone_fn *closed;
     stream_gone_fn *detached;
-    int fd; /* owned; -1 once closed */
+    struct tls_session *tls;   /* owned; NULL: plain */
+    struct stream *prev_ahead; /* in the worker's list of those that have */
+    struct stream *next_ahead; /* something to read beside the socket */
+    int fd;                    /* owned; -1 once closed */
     unsigned wanted;
+    bool is_ahead; /* on that list */
 };
 
 /* Takes the descriptor over on success only.  Nothing is wanted yet. */
@@ -44,8 +50,28 @@ MUST_CHECK NONNULL ssize_t stream_read(
 MUST_CHECK NONNULL ssize_t stream_write(
     struct stream *s, const void *bytes, size_t len);
 
-/* Say that nothing more will be written. */
+/* What a write has taken and the socket has not: a TLS record. */
+NONNULL static inline size_t stream_unsent(const struct stream *s)
+{
+    return s->tls == NULL ? 0 : tls_session_unsent(s->tls);
+}
+
+/* Send that: 0: done; -EAGAIN: would block; else -errno. */
+MUST_CHECK NONNULL static inline int stream_flush(struct stream *s)
+{
+    return s->tls == NULL ? 0 : tls_session_flush(s->tls);
+}
+
+/* Say that nothing more will be written.  With TLS that too may be unsent:
+ * flush, and say it once more. */
 NONNULL void stream_end(struct stream *s);
+
+/* Speak TLS from now on: what follows on the socket is a ClientHello.  False:
+ * no memory. */
+MUST_CHECK NONNULL bool stream_start_tls(
+    struct stream *s, struct tls_server *server);
+/* Speak it no more, so that the socket can end. */
+NONNULL void stream_stop_tls(struct stream *s);
 
 /* Leave the worker's loop with the descriptor open; detached() follows from
  * the loop, and stream_init() on another worker may follow that. */
@@ -53,3 +79,7 @@ NONNULL void stream_detach(struct stream *s);
 
 /* Close the descriptor now; closed() follows from the loop. */
 NONNULL void stream_close(struct stream *s);
+
+/* On the worker, from its loop: those with something to read beside their
+ * sockets get their turn. */
+NONNULL void stream_read_ahead(struct worker *w);

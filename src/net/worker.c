@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 
 #include "base/own.h"
+#include "net/stream.h"
 
 uint64_t worker_now_ms(const struct worker *w)
 {
@@ -40,6 +41,20 @@ void worker_skip_time(struct worker *w, uint64_t ms)
         ms -= step;
         beat(w);
     }
+}
+
+static void on_ahead(uv_idle_t *ahead)
+{
+    struct worker *w = ahead->data;
+
+    stream_read_ahead(w);
+    if (w->ahead_count == 0)
+        (void)uv_idle_stop(ahead);
+}
+
+void worker_wake_ahead(struct worker *w)
+{
+    (void)uv_idle_start(&w->ahead, on_ahead);
 }
 
 static void close_handle(uv_handle_t *handle, void *arg)
@@ -107,6 +122,11 @@ int worker_init(struct worker *w, int descriptors)
     atomic_init(&w->beat_ms, uv_now(&w->loop));
     (void)uv_timer_init(&w->loop, &w->tick);
     w->tick.data = w;
+    (void)uv_idle_init(&w->loop, &w->ahead);
+    w->ahead.data = w;
+    w->ahead_first = NULL;
+    w->ahead_last = NULL;
+    w->ahead_count = 0;
     (void)uv_timer_start(&w->tick, on_tick, TIMER_TICK_MS, TIMER_TICK_MS);
     failed = reserve(w, descriptors);
     if (failed != 0)

@@ -18,10 +18,16 @@ enum {
     WORKER_SCRATCH_LEN = 512 * 1024,
 };
 
+struct stream;
+
 struct worker {
     uv_loop_t loop;
     uv_timer_t tick;
     uv_poll_t widest; /* of worker_init() */
+    uv_idle_t ahead;  /* runs while a stream has something beside its socket */
+    struct stream *ahead_first;
+    struct stream *ahead_last;
+    size_t ahead_count;
     struct timer_wheel timers;
     uint8_t *scratch; /* WORKER_SCRATCH_LEN bytes, valid within one callback */
     uint64_t skipped_ms;      /* by worker_skip_time() */
@@ -45,6 +51,9 @@ NONNULL void worker_stop(struct worker *w);
 MUST_CHECK NONNULL int worker_start(struct worker *w);
 /* Wait for that thread's end; nothing where none was started. */
 NONNULL void worker_join(struct worker *w);
+
+/* Give the streams of the list ahead their turn in the next round. */
+NONNULL void worker_wake_ahead(struct worker *w);
 
 /* Monotonic milliseconds, read once per round of the loop; the same clock for
  * every worker. */

@@ -1,0 +1,46 @@
+/* tls_part: what the files of TLS share.  See tls.h and tls_session.h. */
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include "net/tls.h"
+#include "net/tls_session.h"
+
+struct tls_identity {
+    SSL_CTX *ctx; /* has certificate and ALPN; the rest is the server's */
+    int64_t expires_s;
+};
+
+struct tls_shared {
+    BIO_METHOD *bio;
+};
+
+struct tls_server {
+    const struct tls_shared *shared;
+    SSL_CTX *ctx; /* has everything but a certificate */
+    tls_hello_fn *hello;
+    void *owner;
+    struct tls_ticket_keys tickets;
+};
+
+struct tls_session {
+    SSL *ssl;
+    struct tls_server *server; /* until the handshake is done */
+    int fd;                    /* the stream's */
+    int error;                 /* of the socket, as -errno; 0: none */
+    bool drained;              /* the socket had no more, in this read */
+    bool more;                 /* see tls_session_has_more() */
+    bool ended;                /* close_notify is queued or sent */
+    bool at_end;               /* the peer ended its side of the socket */
+    uint8_t first[8];          /* bytes that came first */
+    size_t first_len;
+    uint8_t *unsent; /* records that the socket did not take; owned */
+    size_t unsent_at;
+    size_t unsent_len;
+    enum tls_verdict verdict;
+    enum tls_failure failure;
+    const char *failure_text;
+};
+
+/* Reads and writes the session's descriptor. */
+BIO_METHOD *tls_bio_method_new(void);
