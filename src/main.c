@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "push/credentials.h"
+#include "relay/certificate_files.h"
 #include "relay/config.h"
 #include "relay/log.h"
 #include "relay/relay.h"
@@ -46,30 +47,6 @@ static int state_dir_failed(const struct config *config, int failed)
         LOG_TEXT(LOG_PATH, config->text[CONFIG_CERT_CACHE]),
         LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err));
     return EXIT_RUNTIME;
-}
-
-/* The certificate directory and its lock; nothing serves TLS yet. */
-static int run_tls(struct startup *startup)
-{
-    const struct config *config = startup->config;
-    int lock = -1;
-    int failed = state_dir_make(config->text[CONFIG_CERT_CACHE]);
-
-    if (failed != 0)
-        return state_dir_failed(config, failed);
-    /* The check found nothing there; somebody else may have been faster. */
-    if (!startup_check_again(startup))
-        return EXIT_REFUSED;
-    failed = state_dir_lock(config->text[CONFIG_CERT_CACHE], &lock);
-    if (failed != 0)
-        return state_dir_failed(config, failed);
-    LOG(LOG_ERROR, "refusing to start: TLS is not in this build",
-        LOG_TEXT(LOG_FLAG, "--domain"),
-        LOG_TEXT(LOG_FIX,
-            "--insecure-listen 127.0.0.1:8080 without " CONFIG_PRODUCTION
-            ", behind a proxy that speaks TLS"));
-    (void)close(lock);
-    return EXIT_REFUSED;
 }
 
 static void log_push(void)
@@ -121,25 +98,84 @@ static void log_capacity(const struct config *config)
                                  : config->connections.reason));
 }
 
-static int run_plain(struct startup *startup, struct log *log)
+static void log_starting(const struct config *config)
+{
+    const char *const *text = config->text;
+    const char *proxy =
+        config->on[CONFIG_HTTPS_PROXY_PROTOCOL] ? "true" : "false";
+
+    if (config->insecure) {
+        LOG(LOG_INFO, "starting", LOG_TEXT(LOG_VERSION, VERSION),
+            LOG_TEXT(LOG_MODE, "insecure"),
+            LOG_TEXT(LOG_LISTEN, text[CONFIG_INSECURE_LISTEN]));
+    } else if (config->has_certificate) {
+        LOG(LOG_INFO, "starting", LOG_TEXT(LOG_VERSION, VERSION),
+            LOG_TEXT(LOG_MODE, "tls-files"),
+            LOG_TEXT(LOG_DOMAIN, text[CONFIG_DOMAIN]),
+            LOG_TEXT(LOG_PATH, text[CONFIG_TLS_CERT]),
+            LOG_TEXT(LOG_HTTPS_PROXY_PROTOCOL, proxy));
+    } else {
+        LOG(LOG_INFO, "starting", LOG_TEXT(LOG_VERSION, VERSION),
+            LOG_TEXT(LOG_MODE, "autocert"),
+            LOG_TEXT(LOG_DOMAIN, text[CONFIG_DOMAIN]),
+            LOG_TEXT(LOG_CERT_CACHE, text[CONFIG_CERT_CACHE]),
+            LOG_TEXT(LOG_HTTPS_PROXY_PROTOCOL, proxy));
+    }
+}
+
+/* What TLS shows from the first handshake on. */
+static bool load_certificate(struct relay *relay)
+{
+    if (relay->domain == NULL)
+        return true;
+    if (!certificate_files_load(relay))
+        return false;
+    if (relay->certificate_expires_s == 0) {
+        LOG(LOG_WARN, "no certificate yet: TLS handshakes fail until one comes",
+            LOG_TEXT(LOG_DOMAIN, relay->domain));
+    }
+    return true;
+}
+
+static int run(struct startup *startup, struct log *log)
 {
     const struct config *config = startup->config;
     struct relay *relay = calloc(1, sizeof(*relay));
     int status = EXIT_RUNTIME;
 
     log_push();
-    LOG(LOG_INFO, "starting", LOG_TEXT(LOG_VERSION, VERSION),
-        LOG_TEXT(LOG_MODE, "insecure"),
-        LOG_TEXT(LOG_LISTEN, config->text[CONFIG_INSECURE_LISTEN]));
+    log_starting(config);
     log_capacity(config);
     if (relay == NULL || relay_init(relay, config) != 0) {
         log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
     } else {
         relay->log = log;
-        status = serve(startup, relay);
+        if (load_certificate(relay))
+            status = serve(startup, relay);
         relay_done(relay);
     }
     free(relay);
+    return status;
+}
+
+/* The certificate directory and its lock, which is held while we serve. */
+static int run_with_state(struct startup *startup, struct log *log)
+{
+    const char *path = startup->config->text[CONFIG_CERT_CACHE];
+    int lock = -1;
+    int status = EXIT_RUNTIME;
+    int failed = state_dir_make(path);
+
+    if (failed != 0)
+        return state_dir_failed(startup->config, failed);
+    /* The check found nothing there; somebody else may have been faster. */
+    if (!startup_check_again(startup))
+        return EXIT_REFUSED;
+    failed = state_dir_lock(path, &lock);
+    if (failed != 0)
+        return state_dir_failed(startup->config, failed);
+    status = run(startup, log);
+    (void)close(lock);
     return status;
 }
 
@@ -155,10 +191,10 @@ static int boot(struct startup *startup, struct log *log)
 {
     if (!startup_check(startup, POSTURE_PHASE_BOOT))
         return EXIT_REFUSED;
-    if (!startup->config->insecure)
-        return run_tls(startup);
     raise_descriptor_limit(startup->config);
-    return run_plain(startup, log);
+    if (startup->config->insecure || startup->config->has_certificate)
+        return run(startup, log);
+    return run_with_state(startup, log);
 }
 
 int main(int argc, char *argv[])

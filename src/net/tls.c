@@ -152,7 +152,10 @@ static int64_t expiry_of(const SSL_CTX *ctx)
 static const char *prepare_identity(
     SSL_CTX *ctx, const struct tls_pem *pem, enum tls_use use)
 {
-    if (SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) != 1 ||
+    /* A session takes these from its certificate's context, the rest from its
+     * server's. */
+    if (SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1 ||
+        SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) != 1 ||
         SSL_CTX_set_session_id_context(
             ctx, session_context, sizeof(session_context)) != 1)
         return "out of memory";

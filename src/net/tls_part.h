@@ -7,7 +7,8 @@
 #include "net/tls_session.h"
 
 struct tls_identity {
-    SSL_CTX *ctx; /* has certificate and ALPN; the rest is the server's */
+    SSL_CTX *ctx; /* has certificate, ALPN, ciphers of TLS 1.2; the rest is
+                     the server's */
     int64_t expires_s;
 };
 

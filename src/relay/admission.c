@@ -225,10 +225,45 @@ static bool is_served(const struct conn *c, enum gate_route route)
     return false;
 }
 
+static void answer_challenge(struct conn *c, const struct http_head *head)
+{
+    const struct relay *relay = c->shard->relay;
+    struct span authorization = span_of("", 0);
+    unsigned code = challenges_answer(
+        &relay->challenges, relay->domain, head, &authorization);
+
+    if (code != 200) {
+        reply_error(c, code, NULL);
+        return;
+    }
+    reply_send(c, &(struct reply){
+                      .code = 200,
+                      .body = authorization,
+                      .head_only = span_eq(head->method, span_str("HEAD")),
+                  });
+}
+
+/* Who reaches us by an address, or by another name, learns nothing. */
+static bool is_misdirected(const struct conn *c, const struct http_head *head)
+{
+    const char *domain = c->shard->relay->domain;
+
+    return c->surface == CONN_PUBLIC && domain != NULL &&
+           !gate_is_host(head, domain);
+}
+
 struct shard *admission_judge(struct conn *c, const struct http_head *head)
 {
     enum gate_route route = gate_route(head);
 
+    if (c->surface == CONN_CHALLENGES) {
+        answer_challenge(c, head);
+        return NULL;
+    }
+    if (is_misdirected(c, head)) {
+        reply_error(c, 421, NULL);
+        return NULL;
+    }
     if (!is_served(c, route)) {
         reply_error(c, 404, NULL);
         return NULL;

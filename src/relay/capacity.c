@@ -45,24 +45,25 @@ struct bounds {
     uint64_t memory;
     uint64_t bytes;    /* the memory in question */
     const char *whose; /* and whose limit that is */
+    uint64_t each;     /* bytes of a connection */
     uint64_t hard;     /* descriptors in all */
     uint64_t spare;
 };
 
 static struct bounds bounds_of(
-    const struct capacity_facts *facts, uint64_t spare)
+    const struct capacity_facts *facts, uint64_t spare, uint64_t each)
 {
     struct bounds b = {
         .bytes = least(facts->memory_cgroup, facts->memory_total),
         .whose = facts->memory_cgroup < facts->memory_total ? "the cgroup's"
                                                             : "the machine's",
+        .each = each,
         .hard = facts->descriptors,
         .spare = spare,
     };
 
-    b.memory = b.bytes == CAPACITY_NO_LIMIT
-                   ? CAPACITY_NO_LIMIT
-                   : b.bytes / 2 / CAPACITY_CONNECTION_BYTES;
+    b.memory =
+        b.bytes == CAPACITY_NO_LIMIT ? CAPACITY_NO_LIMIT : b.bytes / 2 / each;
     b.descriptors = b.hard;
     if (b.hard != CAPACITY_NO_LIMIT)
         b.descriptors = b.hard > spare ? b.hard - spare : 0;
@@ -84,17 +85,17 @@ static void add_reason(struct text *t, const struct bounds *b, uint64_t value)
         text_add_str(t, "; memory would allow ");
         add_count(t, b->memory);
     } else {
-        text_addf(t, "half of %s %" PRIu64 " MiB at %d KiB each", b->whose,
-            b->bytes >> 20, CAPACITY_CONNECTION_BYTES >> 10);
+        text_addf(t, "half of %s %" PRIu64 " MiB at %" PRIu64 " KiB each",
+            b->whose, b->bytes >> 20, b->each >> 10);
         text_add_str(t, "; descriptors would allow ");
         add_count(t, b->descriptors);
     }
 }
 
 struct capacity capacity_connections(
-    const struct capacity_facts *facts, uint64_t spare)
+    const struct capacity_facts *facts, uint64_t spare, uint64_t each)
 {
-    struct bounds b = bounds_of(facts, spare);
+    struct bounds b = bounds_of(facts, spare, each);
     struct capacity c = {.value = least(b.descriptors, b.memory)};
     struct text t = text_over(c.reason, sizeof(c.reason));
 

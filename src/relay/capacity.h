@@ -17,6 +17,8 @@ enum {
      * other half for what is queued (the budgets in limits.h), and for all
      * that is not a connection. */
     CAPACITY_CONNECTION_BYTES = 16384,
+    /* the same with TLS, whose idle state is 14 KB measured */
+    CAPACITY_TLS_CONNECTION_BYTES = 32768,
     /* more than this takes an operator who says so */
     CAPACITY_CONNECTIONS_MAX = 1048576,
     CAPACITY_REASON_MAX = 192, /* bytes, with the NUL */
@@ -39,9 +41,9 @@ struct capacity {
 
 NONNULL struct capacity capacity_threads(const struct capacity_facts *facts);
 
-/* spare: descriptors that are not connections. */
+/* spare: descriptors that are not connections; each: bytes of one. */
 NONNULL struct capacity capacity_connections(
-    const struct capacity_facts *facts, uint64_t spare);
+    const struct capacity_facts *facts, uint64_t spare, uint64_t each);
 
 /* proc is "/proc/self", or a directory that looks like it: of it come the
  * groups and where their files are mounted.  The rest is asked of the

@@ -1,5 +1,6 @@
 #include "relay/config.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,11 @@
 #include "base/text.h"
 #include "relay/config_flags.h"
 #include "relay/limits.h"
+
+enum {
+    HOST_NAME_MAX_LEN = 253, /* bytes; RFC 1035 section 2.3.4 */
+    HOST_LABEL_MAX_LEN = 63,
+};
 
 static const char *const true_words[] = {"1", "t", "T", "true", "TRUE", "True"};
 static const char *const false_words[] = {
@@ -264,6 +270,70 @@ static void check_log_format(struct config *c)
         add_problem(c, &problem, format);
 }
 
+/* One name with a dot, as certificates and SNI have it: RFC 1123 section 2.1,
+ * RFC 6066 section 3.  It also names a file in --cert-cache. */
+static bool is_host_name(struct span name)
+{
+    bool dotted = false;
+    size_t label = 0;
+
+    if (name.len > HOST_NAME_MAX_LEN)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.ptr[i];
+        bool is_end = i + 1 == name.len || name.ptr[i + 1] == '.';
+
+        if (c == '.' && label == 0)
+            return false;
+        dotted = dotted || c == '.';
+        label = c == '.' ? 0 : label + 1;
+        if (label > HOST_LABEL_MAX_LEN ||
+            (c == '-' && (label == 1 || is_end)) ||
+            (c != '.' && c != '-' && !isalnum(c)))
+            return false;
+    }
+    return dotted && label > 0;
+}
+
+static void check_domain(struct config *c)
+{
+    static const struct config_problem problem = {
+        .key = "--domain",
+        .msg = "refusing to start: invalid --domain",
+        .err = "no certificate can be had for it",
+        .expected = "a host name with a dot, in ASCII",
+        .fix = "--domain relay.example.com; a name with other letters in its "
+               "xn-- form; no port, no trailing dot",
+    };
+
+    if (!is_host_name(span_str(c->text[CONFIG_DOMAIN])))
+        add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
+}
+
+/* Both files or none, and only where TLS is served. */
+static void check_certificate(struct config *c)
+{
+    bool has_cert = c->text[CONFIG_TLS_CERT][0] != '\0';
+    bool has_key = c->text[CONFIG_TLS_KEY][0] != '\0';
+    struct config_problem problem = {
+        .msg = "refusing to start: invalid --tls-cert or --tls-key",
+        .expected = "--domain, --tls-cert and --tls-key together, or none of "
+                    "the two files",
+        .fix = "--domain relay.example.com --tls-cert chain.pem --tls-key "
+               "key.pem",
+    };
+
+    set_key(&problem, has_cert ? CONFIG_TLS_CERT : CONFIG_TLS_KEY);
+    if (has_cert != has_key) {
+        problem.err = "one of the two files is missing";
+        add_problem(c, &problem, has_cert ? "no --tls-key" : "no --tls-cert");
+    } else if (has_cert && c->insecure) {
+        problem.err = "no TLS is served with --insecure-listen";
+        add_problem(c, &problem, "given together with --insecure-listen");
+    }
+    c->has_certificate = has_cert && has_key && !c->insecure;
+}
+
 /* An empty path would be the working directory, or none at all. */
 static void check_cert_cache(struct config *c)
 {
@@ -329,17 +399,21 @@ static void validate(struct config *c)
     if (c->insecure) {
         check_listener(c, CONFIG_INSECURE_LISTEN);
     } else if (c->text[CONFIG_DOMAIN][0] != '\0') {
+        check_domain(c);
         check_listener(c, CONFIG_HTTPS_LISTEN);
         check_listener(c, CONFIG_HTTP_LISTEN);
         check_cert_cache(c);
     }
+    check_certificate(c);
     check_metrics(c);
 }
 
 uint64_t config_descriptors(const struct config *config)
 {
     return config->count[CONFIG_MAX_CONNECTIONS] +
-           config->count[CONFIG_MAX_PENDING] + LIMIT_SPARE_DESCRIPTORS +
+           config->count[CONFIG_MAX_PENDING] +
+           (config->insecure ? 0 : config->count[CONFIG_MAX_HANDSHAKES]) +
+           LIMIT_SPARE_DESCRIPTORS +
            config->count[CONFIG_THREADS] * LIMIT_WORKER_DESCRIPTORS;
 }
 
@@ -367,16 +441,18 @@ static void fit_machine(struct config *c)
 {
     struct capacity_facts facts;
     uint64_t memory = 0;
+    uint64_t waiting = 0;
 
     capacity_read("/proc/self", &facts);
     c->threads = capacity_threads(&facts);
     set_default(c, CONFIG_THREADS, least(c->threads.value, LIMIT_THREADS));
-    set_default(c, CONFIG_MAX_PENDING,
-        facts.descriptors / 16 < 16
-            ? 16
-            : least(facts.descriptors / 16, LIMIT_PENDING));
-    c->connections = capacity_connections(
-        &facts, config_descriptors(c) - c->count[CONFIG_MAX_CONNECTIONS]);
+    waiting = facts.descriptors / 16 < 16 ? 16 : facts.descriptors / 16;
+    set_default(c, CONFIG_MAX_PENDING, least(waiting, LIMIT_PENDING));
+    set_default(c, CONFIG_MAX_HANDSHAKES, least(waiting, LIMIT_HANDSHAKES));
+    c->connections = capacity_connections(&facts,
+        config_descriptors(c) - c->count[CONFIG_MAX_CONNECTIONS],
+        c->insecure ? CAPACITY_CONNECTION_BYTES
+                    : CAPACITY_TLS_CONNECTION_BYTES);
     set_default(c, CONFIG_MAX_CONNECTIONS, c->connections.value);
     set_default(c, CONFIG_MAX_BINARIES, share_of_kind(c));
     set_default(c, CONFIG_MAX_PHONES, share_of_kind(c));

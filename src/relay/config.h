@@ -22,6 +22,8 @@
 enum config_flag {
     CONFIG_DOMAIN,
     CONFIG_CERT_CACHE,
+    CONFIG_TLS_CERT,
+    CONFIG_TLS_KEY,
     CONFIG_INSECURE_LISTEN,
     CONFIG_HTTPS_LISTEN,
     CONFIG_HTTP_LISTEN,
@@ -29,17 +31,18 @@ enum config_flag {
     CONFIG_TRUST_X_FORWARDED_FOR,
     CONFIG_HTTPS_PROXY_PROTOCOL,
     CONFIG_TRUSTED_PROXY,
-    CONFIG_THREADS,
     CONFIG_LOG_FORMAT,
     CONFIG_REQUIRE_SEAL,
     CONFIG_VERSION,
     CONFIG_HELP,
     CONFIG_HELP_LIMITS,
     /* limits, on a page of their own */
+    CONFIG_THREADS,
     CONFIG_MAX_CONNECTIONS,
     CONFIG_MAX_BINARIES,
     CONFIG_MAX_PHONES,
     CONFIG_MAX_PENDING,
+    CONFIG_MAX_HANDSHAKES,
     CONFIG_MAX_CONNECTIONS_PER_ADDRESS,
     CONFIG_MAX_PENDING_PER_ADDRESS,
     CONFIG_UPGRADE_BURST,
@@ -54,7 +57,7 @@ enum config_flag {
     CONFIG_MAX_QUEUED_PER_SERVER,
     CONFIG_MAX_QUEUED,
     CONFIG_FLAG_COUNT,
-    CONFIG_FIRST_LIMIT = CONFIG_MAX_CONNECTIONS,
+    CONFIG_FIRST_LIMIT = CONFIG_THREADS,
 };
 
 /* Something wrong with the options: what the log says of it. */
@@ -83,6 +86,7 @@ struct config {
     struct capacity connections; /* why that of --max-connections */
     bool log_json;
     bool insecure;         /* --insecure-listen decides the mode */
+    bool has_certificate;  /* --tls-cert and --tls-key are given and used */
     char cert_cache[1024]; /* the default of --cert-cache */
     struct config_problem problems[CONFIG_PROBLEMS_MAX];
     size_t problem_count;

@@ -34,9 +34,13 @@
 /* clang-format off */
 static const struct config_flag_row flags[] = {
     [CONFIG_DOMAIN] = TEXT("domain", "NAME", "",
-        "public host name; certificates come by themselves"),
+        "public host name that TLS is served for"),
     [CONFIG_CERT_CACHE] = TEXT("cert-cache", "DIR", "",
         "certificates (default $HOME/.pyrycode-relay/certs)"),
+    [CONFIG_TLS_CERT] = TEXT("tls-cert", "FILE", "",
+        "certificate chain, instead of an automatic one"),
+    [CONFIG_TLS_KEY] = TEXT("tls-key", "FILE", "",
+        "its private key; both are read again when they change"),
     [CONFIG_INSECURE_LISTEN] = TEXT("insecure-listen", "ADDR", "",
         "plain HTTP on host:port, without TLS"),
     [CONFIG_HTTPS_LISTEN] = TEXT("https-listen", "ADDR", ":443",
@@ -50,9 +54,7 @@ static const struct config_flag_row flags[] = {
     [CONFIG_HTTPS_PROXY_PROTOCOL] = BOOL("https-proxy-protocol",
         "TLS connections begin with a PROXY v2 header"),
     [CONFIG_TRUSTED_PROXY] = LIST("trusted-proxy", "CIDR",
-        "proxies whose X-Forwarded-For counts; repeatable"),
-    [CONFIG_THREADS] = COUNT("threads", "N",
-        "workers (default: CPUs that this process may use)", 1, LIMIT_THREADS, 0),
+        "proxies that are believed; repeatable"),
     [CONFIG_LOG_FORMAT] = TEXT("log-format", "FORMAT", "text",
         "text or json (default text)"),
     [CONFIG_REQUIRE_SEAL] = BOOL("require-seal",
@@ -62,7 +64,9 @@ static const struct config_flag_row flags[] = {
     [CONFIG_HELP] = BOOL("help",
         "print this and exit"),
     [CONFIG_HELP_LIMITS] = BOOL("help-limits",
-        "print the flags of limits, and exit"),
+        "print threads and limits, and exit"),
+    [CONFIG_THREADS] = COUNT("threads", "N",
+        "workers (CPUs that this process may use)", 1, LIMIT_THREADS, 0),
     [CONFIG_MAX_CONNECTIONS] = COUNT("max-connections", "N",
         "WebSockets (by descriptors and memory)", 1, LIMIT_COUNT, 0),
     [CONFIG_MAX_BINARIES] = COUNT("max-binaries", "N",
@@ -71,6 +75,8 @@ static const struct config_flag_row flags[] = {
         "of them, phones (all but an eighth)", 1, LIMIT_COUNT, 0),
     [CONFIG_MAX_PENDING] = COUNT("max-pending", "N",
         "before their upgrade or closing (1024, less with few fds)", 1, LIMIT_COUNT, 0),
+    [CONFIG_MAX_HANDSHAKES] = COUNT("max-handshakes", "N",
+        "in their TLS handshake (1024, less with few fds)", 1, LIMIT_COUNT, 0),
     [CONFIG_MAX_CONNECTIONS_PER_ADDRESS] = COUNT("max-connections-per-address", "N",
         "of one IPv4 address or IPv6 /64", 0, LIMIT_COUNT, 1024),
     [CONFIG_MAX_PENDING_PER_ADDRESS] = COUNT("max-pending-per-address", "N",
@@ -140,8 +146,8 @@ void config_help(FILE *out)
 {
     (void)fputs(
         "usage: pyrycode-relay --domain NAME | --insecure-listen ADDR [flags]\n"
-        "Relays WebSocket frames between phones and the pyrycode binary by\n"
-        "server-id; refuses to serve from an insecure runtime posture.\n\n",
+        "Relays frames between phones and pyrycode; refuses an insecure "
+        "posture.\n\n",
         out);
     for (size_t i = 0; i < CONFIG_FIRST_LIMIT; i++)
         print_row(out, i, 23);

@@ -8,6 +8,7 @@
 
 #include "relay/claim.h"
 #include "relay/frames.h"
+#include "relay/handshake.h"
 #include "relay/limits.h"
 #include "relay/memory.h"
 #include "relay/relay.h"
@@ -21,7 +22,9 @@ static const struct {
     uint32_t limit_ms; /* time allowed in this state; 0: none */
     uint32_t next;     /* states that may follow, as bits */
 } states[] = {
-    [CONN_HEAD]    = {"head",    LIMIT_HEAD_MS,   TO(CONN_OPEN) | TO(CONN_LINGER) | TO(CONN_DEAD)},
+    [CONN_PROXY]   = {"proxy",   0,               TO(CONN_TLS) | TO(CONN_DEAD)},
+    [CONN_TLS]     = {"tls",     0,               TO(CONN_HEAD) | TO(CONN_LINGER) | TO(CONN_DEAD)},
+    [CONN_HEAD]    = {"head",    0,               TO(CONN_OPEN) | TO(CONN_LINGER) | TO(CONN_DEAD)},
     [CONN_OPEN]    = {"open",    0,               TO(CONN_CLOSING) | TO(CONN_LINGER) | TO(CONN_DEAD)},
     [CONN_CLOSING] = {"closing", LIMIT_CLOSE_MS,  TO(CONN_LINGER) | TO(CONN_DEAD)},
     [CONN_LINGER]  = {"linger",  LIMIT_LINGER_MS, TO(CONN_DEAD)},
@@ -60,6 +63,8 @@ static void enter(struct conn *c, enum conn_state to)
 {
     assert(states[c->state].next & TO(to));
     c->state = to;
+    if (to <= CONN_HEAD)
+        return; /* one clock runs from accept to the end of the head */
     if (to == CONN_CLOSING || to == CONN_LINGER)
         shard_count_pending(c); /* the end holds no place of the cap */
     c->state_by = states[to].limit_ms == 0
@@ -173,14 +178,14 @@ static void write_failed(struct conn *c, const char *why)
     conn_drop(c);
 }
 
-static void flush(struct conn *c)
+static void write_items(struct conn *c)
 {
     while (c->state != CONN_DEAD && !outbox_is_empty(&c->out)) {
         struct span bytes = outbox_pending(&c->out);
         ssize_t put = stream_write(&c->stream, bytes.ptr, bytes.len);
 
         if (put == -EAGAIN)
-            break;
+            return;
         if (put < 0) {
             write_failed(c, "connection closed by the peer");
             return;
@@ -188,16 +193,40 @@ static void flush(struct conn *c)
         outbox_sent(&c->out, (size_t)put);
         report_done(c, (size_t)put);
     }
+}
+
+/* Does anything wait for the socket? */
+static bool is_behind(const struct conn *c)
+{
+    return !outbox_is_empty(&c->out) || stream_unsent(&c->stream) > 0;
+}
+
+static void keep_write_clock(struct conn *c)
+{
+    if (!is_behind(c)) {
+        c->write_by = 0;
+        return;
+    }
+    if (c->write_by == 0)
+        c->write_by = worker_now_ms(worker_of(c)) + LIMIT_WRITE_MS;
+    retime(c);
+}
+
+static void flush(struct conn *c)
+{
+    int failed = c->state == CONN_DEAD ? 0 : stream_flush(&c->stream);
+
+    if (failed == 0) {
+        write_items(c);
+    } else if (failed != -EAGAIN) {
+        write_failed(c, "connection closed by the peer");
+    }
     if (c->state == CONN_DEAD)
         return;
-    if (!outbox_is_empty(&c->out)) {
-        if (c->write_by == 0)
-            c->write_by = worker_now_ms(worker_of(c)) + LIMIT_WRITE_MS;
-        retime(c);
-    } else if (c->state == CONN_LINGER) {
+    if (c->state == CONN_LINGER && !is_behind(c))
         stream_end(&c->stream);
-    }
-    set_interest(c, !outbox_is_empty(&c->out));
+    keep_write_clock(c);
+    set_interest(c, is_behind(c));
     session_flushed(c);
     memory_account(c);
 }
@@ -236,6 +265,7 @@ static struct conn *conn_of_stream(struct stream *s)
 /* Everything that it owns but its descriptor. */
 static void release(struct conn *c)
 {
+    stream_stop_tls(&c->stream);
     outbox_done(&c->out);
     claim_forget(c);
     free(c->partial);
@@ -281,6 +311,17 @@ void conn_leave(struct conn *c)
     memory_forget(c);
     timer_cancel(&worker_of(c)->timers, &c->timer);
     stream_detach(&c->stream);
+}
+
+void conn_enter_tls(struct conn *c)
+{
+    enter(c, CONN_TLS);
+}
+
+void conn_enter_head(struct conn *c)
+{
+    enter(c, CONN_HEAD);
+    shard_handshake_done(c);
 }
 
 void conn_open(struct conn *c)
@@ -385,6 +426,8 @@ static bool is_due(uint64_t deadline, uint64_t now_ms)
 static void drop_late(struct conn *c)
 {
     static const enum metric late[] = {
+        [CONN_PROXY] = METRIC_DEADLINE_PROXY,
+        [CONN_TLS] = METRIC_DEADLINE_TLS,
         [CONN_HEAD] = METRIC_DEADLINE_HEAD,
         [CONN_CLOSING] = METRIC_DEADLINE_CLOSE,
         [CONN_LINGER] = METRIC_DEADLINE_LINGER,
@@ -453,6 +496,12 @@ static void discard(struct conn *c)
 static void on_readable(struct conn *c)
 {
     switch (c->state) {
+    case CONN_PROXY:
+        handshake_read_proxy(c);
+        break;
+    case CONN_TLS:
+        handshake_read_tls(c);
+        break;
     case CONN_HEAD:
         frames_read_head(c);
         break;
@@ -486,13 +535,15 @@ static void on_ready(struct stream *s, unsigned events)
     conn_flush_dirty(shard);
 }
 
-struct conn *conn_new(
-    int fd, const struct sockaddr_storage *peer, enum conn_surface surface)
+struct conn *conn_new(int fd, const struct sockaddr_storage *peer,
+    enum conn_surface surface, enum conn_state first)
 {
     struct conn *c = calloc(1, sizeof(*c));
 
+    assert(first <= CONN_HEAD);
     if (c == NULL)
         return NULL;
+    c->state = first;
     c->stream.fd = fd;
     c->stream.ready = on_ready;
     c->stream.closed = on_closed;

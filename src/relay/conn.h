@@ -23,6 +23,8 @@ struct shard;
 struct slot;
 
 enum conn_state {
+    CONN_PROXY,   /* reading a proxy's header */
+    CONN_TLS,     /* in the TLS handshake */
     CONN_HEAD,    /* reading the request head */
     CONN_OPEN,    /* exchanging frames */
     CONN_CLOSING, /* our close frame is queued; waiting for the peer's */
@@ -40,13 +42,15 @@ enum conn_role {
 enum conn_surface {
     CONN_PUBLIC,
     CONN_METRICS,
+    CONN_CHALLENGES, /* of a CA, over plain HTTP */
 };
 
 /* Which budget of the relay it is counted against. */
 enum conn_account {
     CONN_UNCOUNTED,
-    CONN_PENDING, /* before its upgrade and after its end */
-    CONN_LIVE,    /* a connection of the cap */
+    CONN_HANDSHAKE, /* before its request head can come */
+    CONN_PENDING,   /* before its upgrade and after its end */
+    CONN_LIVE,      /* a connection of the cap */
 };
 
 /* A list of connections, the first to join first. */
@@ -120,10 +124,12 @@ struct conn {
     char remote[IP_ADDRESS_TEXT_MAX];
 };
 
-/* An accepted descriptor as a connection that is on no shard yet.  NULL
- * without memory; the descriptor is then still the caller's. */
-MUST_CHECK NONNULL struct conn *conn_new(
-    int fd, const struct sockaddr_storage *peer, enum conn_surface surface);
+/* An accepted descriptor as a connection that is on no shard yet, and the
+ * state that it begins in.  NULL without memory; the descriptor is then still
+ * the caller's. */
+MUST_CHECK NONNULL struct conn *conn_new(int fd,
+    const struct sockaddr_storage *peer, enum conn_surface surface,
+    enum conn_state first);
 /* Free one that is on no shard, and close its descriptor. */
 NONNULL void conn_free(struct conn *c);
 
@@ -143,6 +149,11 @@ NONNULL bool conn_append(
 NONNULL void conn_mark_dirty(struct conn *c);
 /* Write what is queued on every connection that was marked. */
 NONNULL void conn_flush_dirty(struct shard *shard);
+
+/* From the proxy's header to TLS, and from there to the request head; the
+ * second may drop it, or another, for want of room. */
+NONNULL void conn_enter_tls(struct conn *c);
+NONNULL void conn_enter_head(struct conn *c);
 
 /* From the request head to frames; the 101 is queued already. */
 NONNULL void conn_open(struct conn *c);

@@ -27,6 +27,13 @@ enum gate_route gate_route(const struct http_head *head)
     return GATE_UNKNOWN;
 }
 
+bool gate_is_host(const struct http_head *head, const char *domain)
+{
+    struct span host = http_head_get(head, "Host");
+
+    return host.len > 0 && http_name_is(span_take_until(&host, ':'), domain);
+}
+
 static const char *const verdicts[] = {
 #define X(name, text) [name] = (text),
     GATE_VERDICT_LIST(X)

@@ -16,6 +16,9 @@ enum gate_route {
 
 NONNULL enum gate_route gate_route(const struct http_head *head);
 
+/* Does the Host, without a port, name that domain?  Case folded. */
+NONNULL bool gate_is_host(const struct http_head *head, const char *domain);
+
 /* Bounds of what a peer names, in bytes; limits.h has the defaults. */
 struct gate_limits {
     size_t server_id_max;   /* a longer one is refused */

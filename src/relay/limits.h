@@ -63,6 +63,8 @@ enum {
     LIMIT_LOG_VALUE_BYTES = 256,
     /* connections before their upgrade, or being closed */
     LIMIT_PENDING = 1024,
+    /* connections before the end of their PROXY header and TLS handshake */
+    LIMIT_HANDSHAKES = 1024,
     /* what a flag may ask for: more is a mistake */
     LIMIT_COUNT = 1073741824,
     LIMIT_THREADS = 64,

@@ -41,6 +41,7 @@
     X(LOG_ERR, "err")                                                          \
     X(LOG_EVENT, "event")                                                      \
     X(LOG_EXPECTED, "expected")                                                \
+    X(LOG_EXPIRES, "expires")                                                  \
     X(LOG_FAILED, "failed")                                                    \
     X(LOG_FIX, "fix")                                                          \
     X(LOG_FLAG, "flag")                                                        \

@@ -12,7 +12,7 @@ static size_t kept_by(const struct conn *c)
         c->partial_want > c->partial_have ? c->partial_want : c->partial_have;
 
     /* The items that are queued are room, too. */
-    return outbox_pending(&c->out).len +
+    return outbox_pending(&c->out).len + stream_unsent(&c->stream) +
            c->out.item_cap * sizeof(struct outbox_item) + reading +
            c->fragments_cap + c->backlog_len;
 }
@@ -20,7 +20,8 @@ static size_t kept_by(const struct conn *c)
 /* The largest consumer of the shard; NULL: nobody keeps anything. */
 static struct conn *find_worst(const struct shard *shard)
 {
-    const struct conn_list *lists[] = {&shard->live, &shard->pending};
+    const struct conn_list *lists[] = {
+        &shard->live, &shard->pending, &shard->handshakes};
     struct conn *worst = NULL;
 
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {

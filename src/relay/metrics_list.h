@@ -60,6 +60,14 @@
     X(FAMILY_DESCRIPTORS_EXHAUSTED,                                            \
         METRICS_PREFIX "descriptors_exhausted_total",                          \
         "Accepts that failed for want of a descriptor.")                       \
+    X(FAMILY_TLS_HANDSHAKES, METRICS_PREFIX "tls_handshakes_total",            \
+        "TLS handshakes completed, by version and kind.")                      \
+    X(FAMILY_TLS_FAILURES, METRICS_PREFIX "tls_handshake_failures_total",      \
+        "TLS handshakes that failed, by reason.")                              \
+    X(FAMILY_PROXY_REFUSALS, METRICS_PREFIX "proxy_header_refusals_total",     \
+        "Connections closed for their PROXY header, by reason.")               \
+    X(FAMILY_CERTIFICATES, METRICS_PREFIX "tls_certificates_total",            \
+        "Certificates that were handed to the relay, by result.")              \
     X(FAMILY_DRAINS, METRICS_PREFIX "drains_total", "Drains begun.")           \
     X(FAMILY_LOG_SUPPRESSED, METRICS_PREFIX "log_lines_suppressed_total",      \
         "Log lines left out by the flood limit.")                              \
@@ -87,6 +95,9 @@
     X(FAMILY_WORKER_BEAT_AGE, METRICS_PREFIX "worker_beat_age_seconds",        \
         "Time since the latest proof of life of the worker that is furthest "  \
         "behind.")                                                             \
+    X(FAMILY_CERTIFICATE_EXPIRY,                                               \
+        METRICS_PREFIX "tls_certificate_expiry_timestamp_seconds",             \
+        "When the certificate in use expires, since the epoch; 0: none.")      \
     X(FAMILY_READY, METRICS_PREFIX "ready",                                    \
         "1 while new connections are wanted.")                                 \
     X(FAMILY_DRAINING, METRICS_PREFIX "draining",                              \
@@ -151,8 +162,10 @@
     X(METRIC_HTTP_101, FAMILY_HTTP_RESPONSES, "code=\"101\"")                  \
     X(METRIC_HTTP_200, FAMILY_HTTP_RESPONSES, "code=\"200\"")                  \
     X(METRIC_HTTP_400, FAMILY_HTTP_RESPONSES, "code=\"400\"")                  \
+    X(METRIC_HTTP_403, FAMILY_HTTP_RESPONSES, "code=\"403\"")                  \
     X(METRIC_HTTP_404, FAMILY_HTTP_RESPONSES, "code=\"404\"")                  \
     X(METRIC_HTTP_405, FAMILY_HTTP_RESPONSES, "code=\"405\"")                  \
+    X(METRIC_HTTP_421, FAMILY_HTTP_RESPONSES, "code=\"421\"")                  \
     X(METRIC_HTTP_426, FAMILY_HTTP_RESPONSES, "code=\"426\"")                  \
     X(METRIC_HTTP_429, FAMILY_HTTP_RESPONSES, "code=\"429\"")                  \
     X(METRIC_HTTP_431, FAMILY_HTTP_RESPONSES, "code=\"431\"")                  \
@@ -173,11 +186,16 @@
     X(METRIC_BUDGET_PHONES, FAMILY_BUDGET_REFUSALS, "budget=\"phones\"")       \
     X(METRIC_BUDGET_PRE_UPGRADE, FAMILY_BUDGET_REFUSALS,                       \
         "budget=\"pre_upgrade\"")                                              \
+    X(METRIC_BUDGET_HANDSHAKES, FAMILY_BUDGET_REFUSALS,                        \
+        "budget=\"handshakes\"")                                               \
     X(METRIC_BUDGET_ADDRESS_TABLE, FAMILY_BUDGET_REFUSALS,                     \
         "budget=\"address_table\"")                                            \
     X(METRIC_RATE_UPGRADES, FAMILY_RATE_LIMITED, "limit=\"upgrades\"")         \
     X(METRIC_RATE_BYTES, FAMILY_RATE_LIMITED, "limit=\"bytes\"")               \
     X(METRIC_MEMORY_REFUSALS, FAMILY_MEMORY_REFUSALS, "")                      \
+    X(METRIC_DEADLINE_PROXY, FAMILY_DEADLINE_DROPS,                            \
+        "deadline=\"proxy_header\"")                                           \
+    X(METRIC_DEADLINE_TLS, FAMILY_DEADLINE_DROPS, "deadline=\"tls\"")          \
     X(METRIC_DEADLINE_HEAD, FAMILY_DEADLINE_DROPS, "deadline=\"head\"")        \
     X(METRIC_DEADLINE_MESSAGE, FAMILY_DEADLINE_DROPS, "deadline=\"message\"")  \
     X(METRIC_DEADLINE_WRITE, FAMILY_DEADLINE_DROPS, "deadline=\"write\"")      \
@@ -235,11 +253,40 @@
     X(METRIC_SENT_OTHER, FAMILY_SENT_BYTES, "leg=\"other\"")                   \
     X(METRIC_ACCEPTED_PUBLIC, FAMILY_ACCEPTED, "listener=\"public\"")          \
     X(METRIC_ACCEPTED_METRICS, FAMILY_ACCEPTED, "listener=\"metrics\"")        \
+    X(METRIC_ACCEPTED_CHALLENGES, FAMILY_ACCEPTED, "listener=\"http\"")        \
     X(METRIC_DESCRIPTORS_EXHAUSTED, FAMILY_DESCRIPTORS_EXHAUSTED, "")          \
+    X(METRIC_TLS_13_FULL, FAMILY_TLS_HANDSHAKES,                               \
+        "version=\"1.3\",kind=\"full\"")                                       \
+    X(METRIC_TLS_13_RESUMED, FAMILY_TLS_HANDSHAKES,                            \
+        "version=\"1.3\",kind=\"resumed\"")                                    \
+    X(METRIC_TLS_12_FULL, FAMILY_TLS_HANDSHAKES,                               \
+        "version=\"1.2\",kind=\"full\"")                                       \
+    X(METRIC_TLS_12_RESUMED, FAMILY_TLS_HANDSHAKES,                            \
+        "version=\"1.2\",kind=\"resumed\"")                                    \
+    X(METRIC_TLS_CLOSED, FAMILY_TLS_FAILURES, "reason=\"closed\"")             \
+    X(METRIC_TLS_PLAIN_HTTP, FAMILY_TLS_FAILURES, "reason=\"plain_http\"")     \
+    X(METRIC_TLS_NOT_TLS, FAMILY_TLS_FAILURES, "reason=\"not_tls\"")           \
+    X(METRIC_TLS_NAME, FAMILY_TLS_FAILURES, "reason=\"server_name\"")          \
+    X(METRIC_TLS_NOT_READY, FAMILY_TLS_FAILURES, "reason=\"no_certificate\"")  \
+    X(METRIC_TLS_VERSION, FAMILY_TLS_FAILURES, "reason=\"version\"")           \
+    X(METRIC_TLS_PARAMETERS, FAMILY_TLS_FAILURES, "reason=\"parameters\"")     \
+    X(METRIC_TLS_ALPN, FAMILY_TLS_FAILURES, "reason=\"alpn\"")                 \
+    X(METRIC_TLS_ALERT, FAMILY_TLS_FAILURES, "reason=\"peer_alert\"")          \
+    X(METRIC_TLS_PROTOCOL, FAMILY_TLS_FAILURES, "reason=\"protocol\"")         \
+    X(METRIC_PROXY_ABSENT, FAMILY_PROXY_REFUSALS, "reason=\"absent\"")         \
+    X(METRIC_PROXY_VERSION_1, FAMILY_PROXY_REFUSALS, "reason=\"version_1\"")   \
+    X(METRIC_PROXY_LOCAL, FAMILY_PROXY_REFUSALS, "reason=\"local\"")           \
+    X(METRIC_PROXY_MALFORMED, FAMILY_PROXY_REFUSALS, "reason=\"malformed\"")   \
+    X(METRIC_PROXY_UNTRUSTED, FAMILY_PROXY_REFUSALS, "reason=\"untrusted\"")   \
+    X(METRIC_CERTIFICATE_INSTALLED, FAMILY_CERTIFICATES,                       \
+        "result=\"installed\"")                                                \
+    X(METRIC_CERTIFICATE_REFUSED, FAMILY_CERTIFICATES, "result=\"refused\"")   \
     X(METRIC_DRAINS, FAMILY_DRAINS, "")                                        \
     X(METRIC_LOG_SUPPRESSED, FAMILY_LOG_SUPPRESSED, "")                        \
     X(METRIC_CONNECTED_BINARIES, FAMILY_CONNECTED_BINARIES, "")                \
     X(METRIC_CONNECTED_PHONES, FAMILY_CONNECTED_PHONES, "")                    \
+    X(METRIC_CERTIFICATE_EXPIRY, FAMILY_CERTIFICATE_EXPIRY, "")                \
+    X(METRIC_CONNECTIONS_HANDSHAKE, FAMILY_CONNECTIONS, "kind=\"handshake\"")  \
     X(METRIC_CONNECTIONS_STRANGER, FAMILY_CONNECTIONS, "kind=\"stranger\"")    \
     X(METRIC_CONNECTIONS_BINARY, FAMILY_CONNECTIONS, "kind=\"binary\"")        \
     X(METRIC_CONNECTIONS_PHONE, FAMILY_CONNECTIONS, "kind=\"phone\"")          \

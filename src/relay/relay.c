@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/host_port.h"
+#include "relay/certificates.h"
 #include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/status.h"
@@ -24,6 +25,7 @@ static void set_budgets(struct relay *relay, const struct config *config)
     relay->binaries.limit = config_count(config, CONFIG_MAX_BINARIES);
     relay->phones.limit = config_count(config, CONFIG_MAX_PHONES);
     relay->pending.limit = config_count(config, CONFIG_MAX_PENDING);
+    relay->handshakes.limit = config_count(config, CONFIG_MAX_HANDSHAKES);
     relay->memory.limit = config_count(config, CONFIG_MAX_QUEUED);
     relay->scrapes.limit = LIMIT_SCRAPES;
 }
@@ -38,7 +40,8 @@ static uint32_t as_u32(size_t value)
  * for. */
 static uint32_t count_accounts(const struct relay *relay)
 {
-    size_t open = relay->live.limit + relay->pending.limit;
+    size_t open =
+        relay->live.limit + relay->pending.limit + relay->handshakes.limit;
 
     if (open > (size_t)relay->descriptors)
         open = (size_t)relay->descriptors;
@@ -96,12 +99,38 @@ static int count_descriptors(const struct config *config)
     return count > INT_MAX ? INT_MAX : (int)count;
 }
 
+static int make_tls(struct relay *relay)
+{
+    struct tls_server_setup setup = {
+        .hello = certificates_judge,
+        .started_ms = worker_now_ms(&relay->control.worker),
+    };
+    ssize_t got = getrandom(setup.ticket_seed, sizeof(setup.ticket_seed), 0);
+    bool made = got == (ssize_t)sizeof(setup.ticket_seed);
+
+    relay->tls = tls_shared_new();
+    setup.shared = relay->tls;
+    made = made && relay->tls != NULL;
+    for (size_t i = 0; i < relay->shard_count && made; i++) {
+        setup.owner = &relay->shards[i];
+        relay->shards[i].tls = tls_server_new(&setup);
+        made = relay->shards[i].tls != NULL;
+    }
+    explicit_bzero(setup.ticket_seed, sizeof(setup.ticket_seed));
+    return made ? 0 : -ENOMEM;
+}
+
 int relay_init(struct relay *relay, const struct config *config)
 {
     struct siphash_key keys[3];
     int failed = 0;
 
-    *relay = (struct relay){.config = config, .metrics_fd = -1};
+    *relay = (struct relay){
+        .config = config,
+        .metrics_fd = -1,
+        .challenges_fd = -1,
+        .domain = config->insecure ? NULL : config->text[CONFIG_DOMAIN],
+    };
     if (getrandom(keys, sizeof(keys), 0) != (ssize_t)sizeof(keys))
         return -errno;
     relay->server_key = keys[0];
@@ -117,6 +146,8 @@ int relay_init(struct relay *relay, const struct config *config)
         failed = make_addresses(relay, keys[2]);
     if (failed == 0)
         failed = make_shards(relay);
+    if (failed == 0 && relay->domain != NULL)
+        failed = make_tls(relay);
     if (failed != 0) {
         relay_done(relay);
         return failed;
@@ -169,16 +200,27 @@ static int open_public(struct relay *relay, const struct host_port *hp)
     return open_one(hp, LISTENER_ALONE, &relay->public_fds[0]);
 }
 
+static int open_surface(
+    struct relay *relay, enum conn_surface surface, const struct host_port *hp)
+{
+    switch (surface) {
+    case CONN_PUBLIC:
+        return open_public(relay, hp);
+    case CONN_METRICS:
+        return open_one(hp, LISTENER_ALONE, &relay->metrics_fd);
+    case CONN_CHALLENGES:
+        return open_one(hp, LISTENER_ALONE, &relay->challenges_fd);
+    }
+    return -EINVAL;
+}
+
 static bool bind_one(struct relay *relay, const struct relay_plan *plan)
 {
     struct host_port hp;
     int failed = -EINVAL;
 
-    if (host_port_parse(span_str(plan->address), &hp) == HOST_PORT_OK) {
-        failed = plan->surface == CONN_METRICS
-                     ? open_one(&hp, LISTENER_ALONE, &relay->metrics_fd)
-                     : open_public(relay, &hp);
-    }
+    if (host_port_parse(span_str(plan->address), &hp) == HOST_PORT_OK)
+        failed = open_surface(relay, plan->surface, &hp);
     if (failed != 0)
         log_listener_failed(plan->address, failed);
     return failed == 0;
@@ -187,22 +229,31 @@ static bool bind_one(struct relay *relay, const struct relay_plan *plan)
 size_t relay_plan(
     const struct config *config, struct relay_plan ret[RELAY_LISTENERS])
 {
-    const char *metrics = config->text[CONFIG_METRICS_LISTEN];
+    static const struct {
+        enum config_flag flag;
+        const char *label;
+        enum conn_surface surface;
+        bool plain; /* opened without TLS */
+        bool secure;
+    } all[RELAY_LISTENERS + 1] = {
+        {CONFIG_INSECURE_LISTEN, "--insecure-listen", CONN_PUBLIC, true, false},
+        {CONFIG_HTTPS_LISTEN, "--https-listen", CONN_PUBLIC, false, true},
+        {CONFIG_HTTP_LISTEN, "--http-listen", CONN_CHALLENGES, false, true},
+        {CONFIG_METRICS_LISTEN, "--metrics-listen", CONN_METRICS, true, true},
+    };
     size_t count = 0;
 
-    if (!config->insecure)
-        return 0; /* nothing serves TLS yet */
-    ret[count++] = (struct relay_plan){
-        .address = config->text[CONFIG_INSECURE_LISTEN],
-        .label = "--insecure-listen",
-        .surface = CONN_PUBLIC,
-    };
-    if (metrics[0] != '\0') {
-        ret[count++] = (struct relay_plan){
-            .address = metrics,
-            .label = "--metrics-listen",
-            .surface = CONN_METRICS,
-        };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        const char *address = config->text[all[i].flag];
+        bool opened = config->insecure ? all[i].plain : all[i].secure;
+
+        if (opened && address[0] != '\0') {
+            ret[count++] = (struct relay_plan){
+                .address = address,
+                .label = all[i].label,
+                .surface = all[i].surface,
+            };
+        }
     }
     return count;
 }
@@ -320,6 +371,10 @@ static void set_gauges(struct relay *relay)
     metrics_set(m, METRIC_CONNECTIONS_BINARY, budget_taken(&relay->binaries));
     metrics_set(m, METRIC_CONNECTIONS_PHONE, budget_taken(&relay->phones));
     metrics_set(m, METRIC_CONNECTIONS_STRANGER, budget_taken(&relay->pending));
+    metrics_set(
+        m, METRIC_CONNECTIONS_HANDSHAKE, budget_taken(&relay->handshakes));
+    metrics_set(
+        m, METRIC_CERTIFICATE_EXPIRY, (uint64_t)relay->certificate_expires_s);
     metrics_set(m, METRIC_CONNECTIONS_LIMIT, relay->live.limit);
     metrics_set(m, METRIC_QUEUED_BYTES_LIMIT, relay->memory.limit);
     metrics_set(m, METRIC_WORKERS, relay->shard_count);
@@ -358,6 +413,8 @@ static void end_drain(struct relay *relay)
 
 void relay_shard_drained(struct relay *relay)
 {
+    if (relay->stopped)
+        return;
     if (++relay->drained == relay->shard_count)
         end_drain(relay);
 }
@@ -385,6 +442,7 @@ static void start_drain(struct relay *relay)
     relay->drain_timer.fn = on_drain_late;
     timer_set(
         &w->timers, &relay->drain_timer, worker_now_ms(w) + LIMIT_DRAIN_MS);
+    listener_stop(&relay->control.challenges);
     for (size_t i = 0; i < relay->shard_count; i++)
         shard_post(&relay->shards[i], &relay->shards[i].drain);
 }
@@ -414,6 +472,7 @@ static void on_second(uv_timer_t *second)
     if (relay->log != NULL)
         log_tick(relay->log);
     status_take_sample(relay);
+    certificate_files_follow(relay);
 }
 
 static int keep_house(struct relay *relay)
@@ -426,9 +485,10 @@ static int keep_house(struct relay *relay)
     return uv_timer_start(&relay->second, on_second, 1000, 1000);
 }
 
-static int listen_on(struct shard *shard, int *fd)
+static int listen_on(
+    int (*listen)(struct shard *, int), struct shard *shard, int *fd)
 {
-    int failed = *fd < 0 ? 0 : shard_listen(shard, *fd);
+    int failed = *fd < 0 ? 0 : listen(shard, *fd);
 
     if (failed == 0)
         *fd = -1;
@@ -441,12 +501,17 @@ static int start_listeners(struct relay *relay)
 
     relay->shards[0].deals = relay->shard_count > 1 && !relay->shared;
     for (size_t i = 0; i < relay->shard_count && failed == 0; i++)
-        failed = listen_on(&relay->shards[i], &relay->public_fds[i]);
+        failed =
+            listen_on(shard_listen, &relay->shards[i], &relay->public_fds[i]);
+    if (failed == 0) {
+        failed = listen_on(
+            shard_listen_challenges, &relay->control, &relay->challenges_fd);
+    }
     if (failed != 0 || relay->metrics_fd < 0)
         return failed;
     LOG(LOG_INFO, "starting metrics listener",
         LOG_TEXT(LOG_LISTEN, relay->config->text[CONFIG_METRICS_LISTEN]));
-    return listen_on(&relay->control, &relay->metrics_fd);
+    return listen_on(shard_listen, &relay->control, &relay->metrics_fd);
 }
 
 static int start(struct relay *relay)
@@ -461,6 +526,7 @@ static int start(struct relay *relay)
         failed = start_listeners(relay);
     if (failed == 0 && relay->log != NULL)
         log_limit(relay->log);
+    relay->serving = failed == 0;
     for (size_t i = 0; i < relay->shard_count && failed == 0; i++)
         failed = worker_start(&relay->shards[i].worker);
     return failed;
@@ -517,12 +583,17 @@ void relay_done(struct relay *relay)
     /* Who was under way to a shard ends there. */
     for (size_t i = 0; i < relay->shard_count; i++)
         mailbox_deliver(&relay->shards[i].mailbox);
+    if (relay->shard_count > 0)
+        mailbox_deliver(&relay->control.mailbox);
     for (size_t i = 0; i < relay->shard_count; i++) {
         close_if_open(&relay->public_fds[i]);
         shard_done(&relay->shards[i]);
     }
     close_if_open(&relay->metrics_fd);
+    close_if_open(&relay->challenges_fd);
     shard_done(control);
+    tls_shared_free(relay->tls);
+    relay->tls = NULL;
     process_stats_close(&relay->process);
     if (relay->has_turn)
         uv_mutex_destroy(&relay->accept_turn);

@@ -5,8 +5,11 @@
  */
 #pragma once
 
+#include "net/tls.h"
 #include "relay/address_table.h"
 #include "relay/budget.h"
+#include "relay/certificate_files.h"
+#include "relay/challenges.h"
 #include "relay/config.h"
 #include "relay/history.h"
 #include "relay/posture_record.h"
@@ -15,7 +18,7 @@
 #include "relay/shard.h"
 
 enum {
-    RELAY_LISTENERS = 2, /* addresses */
+    RELAY_LISTENERS = 3, /* addresses */
 };
 
 /* A listener that relay_bind() opens. */
@@ -29,6 +32,7 @@ struct log;
 
 struct relay {
     const struct config *config;
+    const char *domain;            /* whose TLS is served here; NULL: plain */
     struct siphash_key server_key; /* of server-ids: their shard and bucket */
     struct siphash_key number_key; /* of connections' numbers */
     uint64_t started_ms;
@@ -38,11 +42,19 @@ struct relay {
     struct budget live; /* connections from upgrade to close */
     struct budget binaries;
     struct budget phones;
-    struct budget pending; /* connections before and after */
-    struct budget scrapes; /* connections of the metrics listener */
-    struct budget memory;  /* bytes that connections keep */
+    struct budget pending;    /* connections before and after */
+    struct budget handshakes; /* connections before that */
+    struct budget scrapes;    /* connections of the metrics listener */
+    struct budget memory;     /* bytes that connections keep */
     struct address_table *addresses;
     struct rate_limit rate; /* of each connection */
+
+    /* TLS; of the control shard but for the first. */
+    struct tls_shared *tls;
+    struct certificate_files files;
+    struct challenges challenges;
+    int64_t certificate_expires_s; /* Unix time; 0: none, or unknown */
+    bool serving;                  /* the workers run */
 
     struct shard *shards; /* one for each worker */
     size_t shard_count;
@@ -59,6 +71,7 @@ struct relay {
 
     struct shard control;
     int metrics_fd;    /* -1: none */
+    int challenges_fd; /* likewise */
     struct log *log;   /* ticked once a second; NULL: not */
     uv_timer_t second; /* of the control shard's housekeeping */
     uv_signal_t terminated;

@@ -10,6 +10,7 @@ static const struct {
 } statuses[] = {
     {200, "OK", ""},
     {400, "Bad Request", "\n"},
+    {403, "Forbidden", "\n"},
     {404, "Not Found", "404 page not found\n"},
     {405, "Method Not Allowed", "method not allowed\n"},
     {421, "Misdirected Request", ""},

@@ -186,7 +186,7 @@ void session_drain(struct conn *c)
     }
     if (c->state == CONN_OPEN) {
         conn_close(c, 1001, "shutting down");
-    } else if (c->state == CONN_HEAD) {
+    } else if (c->state <= CONN_HEAD) {
         conn_drop(c);
     }
 }

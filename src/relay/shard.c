@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/permute.h"
+#include "relay/certificates.h"
 #include "relay/claim.h"
 #include "relay/frames.h"
 #include "relay/limits.h"
@@ -24,28 +25,39 @@ static struct budget *role_budget(const struct conn *c)
 }
 
 /* Scrapes are no stranger's: they wait on their own account. */
-static struct budget *pending_budget(const struct conn *c)
+static struct budget *waiting_budget(
+    const struct conn *c, enum conn_account account)
 {
     struct relay *relay = c->shard->relay;
 
+    if (account == CONN_HANDSHAKE)
+        return &relay->handshakes;
     return c->surface == CONN_METRICS ? &relay->scrapes : &relay->pending;
 }
 
 static struct conn_list *list_of(const struct conn *c)
 {
+    if (c->account == CONN_HANDSHAKE)
+        return &c->shard->handshakes;
     return c->account == CONN_LIVE ? &c->shard->live : &c->shard->pending;
+}
+
+static void note_who_waits(struct shard *shard)
+{
+    atomic_store(&shard->has_pending, shard->pending.first != NULL);
+    atomic_store(&shard->has_handshakes, shard->handshakes.first != NULL);
 }
 
 static void enlist(struct conn *c)
 {
     conn_list_append(list_of(c), c);
-    atomic_store(&c->shard->has_pending, c->shard->pending.first != NULL);
+    note_who_waits(c->shard);
 }
 
 static void delist(struct conn *c)
 {
     conn_list_remove(list_of(c), c);
-    atomic_store(&c->shard->has_pending, c->shard->pending.first != NULL);
+    note_who_waits(c->shard);
 }
 
 /* From no budget any more, and on no list. */
@@ -57,8 +69,8 @@ static void uncount(struct conn *c)
     if (c->account == CONN_LIVE) {
         budget_give(role_budget(c), 1);
         budget_give(&relay->live, 1);
-    } else if (c->account == CONN_PENDING) {
-        budget_give(pending_budget(c), 1);
+    } else if (c->account != CONN_UNCOUNTED) {
+        budget_give(waiting_budget(c, c->account), 1);
     }
     if (c->account != CONN_UNCOUNTED)
         delist(c);
@@ -123,21 +135,26 @@ bool shard_count_live(
     return true;
 }
 
-static void drop_pending(struct conn *c)
+static void drop_waiting(struct conn *c)
 {
-    metrics_count(&c->shard->metrics, METRIC_BUDGET_PRE_UPGRADE);
+    metrics_count(&c->shard->metrics, c->account == CONN_HANDSHAKE
+                                          ? METRIC_BUDGET_HANDSHAKES
+                                          : METRIC_BUDGET_PRE_UPGRADE);
     conn_drop(c);
 }
 
-/* Another shard where somebody waits; NULL: nowhere. */
-static struct shard *find_pending_elsewhere(const struct shard *here)
+/* Another shard where somebody waits so; NULL: nowhere. */
+static struct shard *find_waiting_elsewhere(
+    const struct shard *here, enum conn_account account)
 {
     struct relay *relay = here->relay;
 
     for (size_t i = 0; i < relay->shard_count; i++) {
         struct shard *shard = &relay->shards[i];
 
-        if (shard != here && atomic_load(&shard->has_pending))
+        if (shard != here &&
+            atomic_load(account == CONN_HANDSHAKE ? &shard->has_handshakes
+                                                  : &shard->has_pending))
             return shard;
     }
     return NULL;
@@ -146,32 +163,57 @@ static struct shard *find_pending_elsewhere(const struct shard *here)
 /* Too many wait: the one that has waited longest here makes room, so that
  * peers who are quick always get in.  Never c itself: where nobody else waits,
  * another shard makes room, and until then there is one too many. */
-static void make_room(struct shard *shard, const struct conn *c)
+static void make_room(struct conn *c)
 {
-    struct conn *oldest = shard->pending.first;
+    struct conn *oldest = list_of(c)->first;
     struct shard *other = NULL;
 
-    if (oldest == c)
-        oldest = c->next;
+    /* The control shard has two surfaces, whose budgets differ. */
+    while (oldest != NULL && (oldest == c || oldest->surface != c->surface))
+        oldest = oldest->next;
     if (oldest != NULL) {
-        drop_pending(oldest);
+        drop_waiting(oldest);
         return;
     }
-    other = find_pending_elsewhere(shard);
+    other = find_waiting_elsewhere(c->shard, c->account);
     if (other != NULL)
         shard_post(other, &other->room);
 }
 
+static void count_waiting(struct conn *c, enum conn_account as)
+{
+    uncount(c);
+    (void)budget_add(waiting_budget(c, as), 1);
+    count_as(c, as);
+    /* In a drain everybody is told, however many they are. */
+    if (budget_is_passed(waiting_budget(c, as)) && !c->shard->draining)
+        make_room(c);
+}
+
 void shard_count_pending(struct conn *c)
 {
-    if (c->account == CONN_PENDING)
-        return;
-    uncount(c);
-    (void)budget_add(pending_budget(c), 1);
-    count_as(c, CONN_PENDING);
-    /* In a drain everybody is told, however many they are. */
-    if (budget_is_passed(pending_budget(c)) && !c->shard->draining)
-        make_room(c->shard, c);
+    if (c->account != CONN_PENDING)
+        count_waiting(c, CONN_PENDING);
+}
+
+/* Count it anew as one that waits, while its address keeps its place. */
+static void count_with_hold(struct conn *c, enum conn_account as)
+{
+    struct address_hold hold = c->hold;
+
+    c->hold = (struct address_hold){.account = NULL}; /* kept by this */
+    count_waiting(c, as);
+    if (c->state == CONN_DEAD) {
+        address_table_close(c->shard->relay->addresses, &hold);
+    } else {
+        c->hold = hold;
+    }
+}
+
+void shard_handshake_done(struct conn *c)
+{
+    assert(c->account == CONN_HANDSHAKE);
+    count_with_hold(c, CONN_PENDING);
 }
 
 static void observe_age(struct shard *shard, const struct conn *c)
@@ -214,18 +256,13 @@ static bool is_proxy(const struct relay *relay, const struct ip_address *peer)
                relay->config->proxies, relay->config->proxy_count, peer);
 }
 
-/* One more before its upgrade, of the peer's address unless that is a proxy's.
- * False: it has too many. */
-static bool take_pending_address(struct shard *shard, struct conn *c)
+/* One more before its upgrade, of that address.  False: it has too many. */
+static bool charge(struct shard *shard, struct conn *c)
 {
-    struct relay *relay = shard->relay;
     struct address_key key = address_key_of_ip(&c->peer);
-    enum address_verdict verdict = ADDRESS_ADMITTED;
+    enum address_verdict verdict = address_table_open(
+        shard->relay->addresses, &key, worker_now_ms(&shard->worker), &c->hold);
 
-    if (c->surface == CONN_METRICS || is_proxy(relay, &c->peer))
-        return true;
-    verdict = address_table_open(
-        relay->addresses, &key, worker_now_ms(&shard->worker), &c->hold);
     if (verdict == ADDRESS_ADMITTED)
         return true;
     metrics_count(&shard->metrics, verdict == ADDRESS_TABLE_FULL
@@ -234,27 +271,44 @@ static bool take_pending_address(struct shard *shard, struct conn *c)
     return false;
 }
 
+/* The peer's address counts, unless that is a proxy's. */
+static bool take_pending_address(struct shard *shard, struct conn *c)
+{
+    return c->surface == CONN_METRICS || c->state == CONN_PROXY ||
+           is_proxy(shard->relay, &c->peer) || charge(shard, c);
+}
+
+bool shard_charge_address(struct conn *c)
+{
+    assert(c->hold.account == NULL);
+    return is_proxy(c->shard->relay, &c->peer) || charge(c->shard, c);
+}
+
+/* A proxy's header counts from the proxies that are trusted, if any are
+ * named. */
+static bool may_begin(struct shard *shard, const struct conn *c)
+{
+    const struct config *config = shard->relay->config;
+
+    if (c->state != CONN_PROXY || config->proxy_count == 0 ||
+        cidr_any_contains(config->proxies, config->proxy_count, &c->peer))
+        return true;
+    metrics_count(&shard->metrics, METRIC_PROXY_UNTRUSTED);
+    return false;
+}
+
 static void take_new(struct shard *shard, struct conn *c)
 {
-    struct address_hold hold;
-
-    if (!take_pending_address(shard, c)) {
+    if (!may_begin(shard, c) || !take_pending_address(shard, c)) {
         conn_free(c);
         return;
     }
-    hold = c->hold;
     if (!settle(shard, c)) {
         address_table_close(shard->relay->addresses, &c->hold);
         conn_free(c);
         return;
     }
-    c->hold = (struct address_hold){.account = NULL}; /* kept by this */
-    shard_count_pending(c);
-    if (c->state == CONN_DEAD) {
-        address_table_close(shard->relay->addresses, &hold);
-    } else {
-        c->hold = hold;
-    }
+    count_with_hold(c, c->state == CONN_HEAD ? CONN_PENDING : CONN_HANDSHAKE);
 }
 
 /* It was under way, and there is nowhere to go. */
@@ -332,16 +386,27 @@ uint32_t shard_draw_number(struct shard *shard)
     return number;
 }
 
-void shard_accept(
-    struct shard *shard, int fd, const struct sockaddr_storage *peer)
+static enum conn_state first_state(
+    const struct relay *relay, enum conn_surface surface)
 {
-    struct relay *relay = shard->relay;
-    bool is_control = shard == &relay->control;
-    struct conn *c =
-        conn_new(fd, peer, is_control ? CONN_METRICS : CONN_PUBLIC);
+    if (surface != CONN_PUBLIC || relay->domain == NULL)
+        return CONN_HEAD;
+    return relay->config->on[CONFIG_HTTPS_PROXY_PROTOCOL] ? CONN_PROXY
+                                                          : CONN_TLS;
+}
 
-    metrics_count(&shard->metrics,
-        is_control ? METRIC_ACCEPTED_METRICS : METRIC_ACCEPTED_PUBLIC);
+static void accept_on(struct shard *shard, enum conn_surface surface, int fd,
+    const struct sockaddr_storage *peer)
+{
+    static const enum metric accepted[] = {
+        [CONN_PUBLIC] = METRIC_ACCEPTED_PUBLIC,
+        [CONN_METRICS] = METRIC_ACCEPTED_METRICS,
+        [CONN_CHALLENGES] = METRIC_ACCEPTED_CHALLENGES,
+    };
+    struct relay *relay = shard->relay;
+    struct conn *c = conn_new(fd, peer, surface, first_state(relay, surface));
+
+    metrics_count(&shard->metrics, accepted[surface]);
     if (c == NULL) {
         metrics_count(&shard->metrics, METRIC_MEMORY_REFUSALS);
         (void)close(fd);
@@ -358,10 +423,24 @@ void shard_accept(
     mailbox_post(&to->mailbox, &c->letter);
 }
 
+void shard_accept(
+    struct shard *shard, int fd, const struct sockaddr_storage *peer)
+{
+    bool is_control = shard == &shard->relay->control;
+
+    accept_on(shard, is_control ? CONN_METRICS : CONN_PUBLIC, fd, peer);
+}
+
 static void on_accept(
     struct listener *l, int fd, const struct sockaddr_storage *peer)
 {
     shard_accept(l->owner, fd, peer);
+}
+
+static void on_accept_challenge(
+    struct listener *l, int fd, const struct sockaddr_storage *peer)
+{
+    accept_on(l->owner, CONN_CHALLENGES, fd, peer);
 }
 
 /* Once a second is often enough to know it. */
@@ -385,6 +464,7 @@ static void on_rested(struct timer *t, uint64_t now_ms)
 
     (void)now_ms;
     listener_resume(&shard->listener);
+    listener_resume(&shard->challenges);
 }
 
 /* Without a reserve nobody can be turned away: who has waited longest before
@@ -393,13 +473,16 @@ static void on_rested(struct timer *t, uint64_t now_ms)
 static void on_exhausted(struct listener *l, int error)
 {
     struct shard *shard = l->owner;
+    struct conn *oldest = NULL;
 
     metrics_count(&shard->metrics, METRIC_DESCRIPTORS_EXHAUSTED);
     log_exhausted(shard, error);
     if (l->reserve >= 0)
         return;
-    if (shard->pending.first != NULL) {
-        conn_drop(shard->pending.first);
+    oldest = shard->handshakes.first != NULL ? shard->handshakes.first
+                                             : shard->pending.first;
+    if (oldest != NULL) {
+        conn_drop(oldest);
         return;
     }
     listener_rest(l);
@@ -407,16 +490,25 @@ static void on_exhausted(struct listener *l, int error)
         worker_now_ms(&shard->worker) + TIMER_TICK_MS);
 }
 
-int shard_listen(struct shard *shard, int fd)
+static int listen_with(
+    struct shard *shard, struct listener *l, listener_accept_fn *accept, int fd)
 {
-    struct listener *l = &shard->listener;
-
     l->owner = shard;
     l->turn = &shard->relay->accept_turn;
-    l->accept = on_accept;
+    l->accept = accept;
     l->exhausted = on_exhausted;
     shard->rested.fn = on_rested;
     return listener_start(l, &shard->worker, fd);
+}
+
+int shard_listen(struct shard *shard, int fd)
+{
+    return listen_with(shard, &shard->listener, on_accept, fd);
+}
+
+int shard_listen_challenges(struct shard *shard, int fd)
+{
+    return listen_with(shard, &shard->challenges, on_accept_challenge, fd);
 }
 
 /* ---- letters ---- */
@@ -444,6 +536,7 @@ static void on_drain(void *owner, struct mail *mail)
     (void)mail;
     shard->draining = true;
     listener_stop(&shard->listener);
+    let_go(&shard->handshakes);
     let_go(&shard->pending);
     let_go(&shard->live);
     conn_flush_dirty(shard);
@@ -469,6 +562,13 @@ static void on_shed(void *owner, struct mail *mail)
     conn_flush_dirty(shard);
 }
 
+static void make_room_of(
+    const struct conn_list *list, const struct budget *budget)
+{
+    if (budget_is_passed(budget) && list->first != NULL)
+        drop_waiting(list->first);
+}
+
 /* Of another shard: too many wait, and nobody does there. */
 static void on_room(void *owner, struct mail *mail)
 {
@@ -476,9 +576,8 @@ static void on_room(void *owner, struct mail *mail)
 
     (void)mail;
     atomic_store(&shard->room.posted, false);
-    if (budget_is_passed(&shard->relay->pending) &&
-        shard->pending.first != NULL)
-        drop_pending(shard->pending.first);
+    make_room_of(&shard->pending, &shard->relay->pending);
+    make_room_of(&shard->handshakes, &shard->relay->handshakes);
 }
 
 static void on_drained(void *owner, struct mail *mail)
@@ -516,6 +615,7 @@ int shard_init(struct shard *shard, struct relay *relay)
         return failed;
     shard->relay = relay;
     shard->listener.fd = -1;
+    shard->challenges.fd = -1;
     shard->drain.mail.fn = on_drain;
     shard->drained.mail.fn = on_drained;
     shard->stop.mail.fn = on_stop;
@@ -541,6 +641,8 @@ void shard_clear(struct shard *shard)
 {
     shard->draining = true;
     listener_stop(&shard->listener);
+    listener_stop(&shard->challenges);
+    drop_all(&shard->handshakes);
     drop_all(&shard->pending);
     drop_all(&shard->live);
 }
@@ -549,4 +651,7 @@ void shard_done(struct shard *shard)
 {
     worker_done(&shard->worker);
     registry_done(&shard->registry);
+    certificates_done(shard);
+    tls_server_free(shard->tls);
+    shard->tls = NULL;
 }

@@ -10,6 +10,7 @@
 
 #include "net/listener.h"
 #include "net/mailbox.h"
+#include "net/tls.h"
 #include "relay/conn.h"
 #include "relay/metrics.h"
 #include "relay/registry.h"
@@ -30,7 +31,11 @@ struct shard {
     struct registry registry;
     struct metrics metrics;
     struct listener listener;
-    struct conn_list pending; /* the longest waiting first */
+    struct listener challenges;         /* the control shard's other one */
+    struct tls_server *tls;             /* NULL: none */
+    struct tls_identity *identities[2]; /* by enum tls_use; NULL: none */
+    struct conn_list handshakes;        /* the longest waiting first */
+    struct conn_list pending;           /* the longest waiting first */
     struct conn_list live;
     size_t conn_count;
     struct conn *dirty;    /* connections with something to write */
@@ -42,9 +47,10 @@ struct shard {
     bool deals; /* its listener is the only one: connections go in turn */
     size_t next_dealt;
     uint64_t exhausted_logged_ms;
-    struct timer rested;  /* the listener goes on */
-    _Atomic size_t worst; /* memory of its largest consumer; may be old */
-    atomic_bool has_pending;
+    struct timer rested;     /* the listener goes on */
+    _Atomic size_t worst;    /* memory of its largest consumer; may be old */
+    atomic_bool has_pending; /* somebody is on that list */
+    atomic_bool has_handshakes;
     struct shard_letter drain;
     struct shard_letter drained; /* to the control shard */
     struct shard_letter stop;
@@ -59,8 +65,10 @@ NONNULL void shard_clear(struct shard *shard);
 /* Then the rest. */
 NONNULL void shard_done(struct shard *shard);
 
-/* Take the bound socket over and accept from it.  0 or -errno. */
+/* Take the bound socket over and accept from it; the second is for the
+ * control shard.  0 or -errno. */
 MUST_CHECK NONNULL int shard_listen(struct shard *shard, int fd);
+MUST_CHECK NONNULL int shard_listen_challenges(struct shard *shard, int fd);
 
 /* Take an accepted descriptor over: as a connection of this shard, or of the
  * next one in turn where this one deals. */
@@ -87,6 +95,13 @@ NONNULL bool shard_count_live(
 /* Count it as one that waits; if they are too many, the one of the shard that
  * has waited longest makes room, or else one of another shard. */
 NONNULL void shard_count_pending(struct conn *c);
+
+/* The same, for one whose handshake is done: its address keeps its place. */
+NONNULL void shard_handshake_done(struct conn *c);
+
+/* Its peer's address became known late: one more of that address.  False: it
+ * has too many. */
+MUST_CHECK NONNULL bool shard_charge_address(struct conn *c);
 
 /* A connection died. */
 NONNULL void shard_conn_gone(struct shard *shard, struct conn *c);

@@ -127,11 +127,12 @@ static int add_listeners(
         enum config_flag flag;
         bool insecure; /* opened in that mode */
         bool secure;
+        bool shared; /* by the workers, a socket for each */
     } listeners[] = {
-        {"--insecure-listen", CONFIG_INSECURE_LISTEN, true, false},
-        {"--https-listen", CONFIG_HTTPS_LISTEN, false, true},
-        {"--http-listen", CONFIG_HTTP_LISTEN, false, true},
-        {"--metrics-listen", CONFIG_METRICS_LISTEN, true, true},
+        {"--insecure-listen", CONFIG_INSECURE_LISTEN, true, false, true},
+        {"--https-listen", CONFIG_HTTPS_LISTEN, false, true, true},
+        {"--http-listen", CONFIG_HTTP_LISTEN, false, true, false},
+        {"--metrics-listen", CONFIG_METRICS_LISTEN, true, true, false},
     };
     int failed = 0;
 
@@ -141,7 +142,7 @@ static int add_listeners(
         if ((config->insecure ? listeners[i].insecure : listeners[i].secure) &&
             address[0] != '\0') {
             failed = expect_sockets(policy, address, listeners[i].label,
-                listeners[i].flag == CONFIG_METRICS_LISTEN ? 1 : sockets);
+                listeners[i].shared ? sockets : 1);
         }
     }
     return failed;
@@ -177,6 +178,15 @@ static int add_mode(const struct config *config, struct posture_policy *policy)
             policy, "--insecure-listen", config->text[CONFIG_INSECURE_LISTEN]);
     }
     posture_policy_set_mode(policy, POSTURE_MODE_PUBLIC);
+    if (config->has_certificate) {
+        /* Nothing is kept in the directory of certificates then. */
+        failed = posture_policy_add_key_file(
+            policy, config->text[CONFIG_TLS_KEY], "--tls-key");
+        if (failed != 0)
+            return failed;
+        return posture_policy_set_single_instance(
+            policy, CONFIG_SINGLE_INSTANCE, NULL);
+    }
     /* An empty path is a problem of the configuration, and said there. */
     if (config->text[CONFIG_DOMAIN][0] == '\0' ||
         config->text[CONFIG_CERT_CACHE][0] == '\0') {
@@ -200,8 +210,8 @@ static int add_descriptors(
     size_t pending = config_count(config, CONFIG_MAX_PENDING);
 
     (void)text_format(why, sizeof(why),
-        "%zu connections, %zu before their upgrade, and %zu for workers, "
-        "listeners and log",
+        "%zu connections, %zu before their upgrade, and %zu for handshakes, "
+        "workers, listeners and log",
         connections, pending, (size_t)needed - connections - pending);
     return posture_policy_set_descriptors(policy, needed, why);
 }

@@ -2,6 +2,7 @@
 that speak to it, and its log.  Everything stays on loopback."""
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -9,8 +10,10 @@ import re
 import shlex
 import signal
 import socket
+import ssl
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -23,6 +26,9 @@ PORTABLE_RELAY_BIN = os.environ.get("PORTABLE_RELAY_BIN", str(TOP / "build/porta
 POSTURE_BIN = os.environ.get("POSTURE_BIN", str(TOP / "out/bin/posture"))
 THREAD_SANITIZED = os.path.exists(RELAY_BIN) and b"__tsan_init" in pathlib.Path(RELAY_BIN).read_bytes()
 PATIENCE = 15  # seconds that nothing here may need
+OVER_TLS = os.environ.get("RELAY_TLS") == "1"  # the relays of all tests serve TLS, and all peers speak it
+DOMAIN = "relay.example.com"
+plain_only = pytest.mark.skipif(OVER_TLS, reason="is about plain HTTP, or about bytes below TLS")
 
 
 def free_port():
@@ -62,10 +68,36 @@ def clean_environment(**extra):
     return {**keep, **extra}
 
 
-class Relay:
-    """A running relay and its log."""
+def make_certificate(directory, name=DOMAIN, key=("ec", "ec_paramgen_curve:P-256"), days=30):
+    """A certificate that signs itself, and its key: two files in the directory."""
+    cert, secret = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", key[0], "-pkeyopt", key[1], "-nodes", "-keyout", secret, "-out",
+                    cert, "-days", str(days), "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"],
+                   check=True, capture_output=True)
+    secret.chmod(0o600)
+    return cert, secret
 
-    def __init__(self, *flags, env=None, port=None, prefix=(), metrics=False, binary=RELAY_BIN):
+
+@functools.cache
+def shared_certificate():
+    """One for all tests of this process that do not care."""
+    shared_certificate.kept = tempfile.TemporaryDirectory()
+    return make_certificate(pathlib.Path(shared_certificate.kept.name))
+
+
+def client_context(cert=None):
+    return ssl.create_default_context(cafile=cert or shared_certificate()[0])
+
+
+class Relay:
+    """A running relay and its log; with tls it serves DOMAIN from files."""
+
+    def __init__(self, *flags, env=None, port=None, prefix=(), metrics=False, binary=RELAY_BIN, tls=OVER_TLS,
+                 certificate=None, ready=None):
+        self.tls = tls
+        self.cert, self.key = certificate or (shared_certificate() if tls else (None, None))
+        self.http_port = free_port() if tls else None
+        self.ready = ready or Relay._answers  # how it can be told that it serves
         self.binary = binary
         self.port = port or free_port()
         self.metrics_port = free_port() if metrics else None
@@ -78,9 +110,32 @@ class Relay:
     def command(self):
         metrics = f"127.0.0.1:{self.metrics_port}" if self.metrics_port else ""
         threads = os.environ.get("RELAY_THREADS")
-        return [*self.prefix, self.binary, "--insecure-listen", f"127.0.0.1:{self.port}",
-                f"--metrics-listen={metrics}", *(["--threads", threads] if threads else []), *self.generous(),
+        return [*self.prefix, *self.without_capabilities(), self.binary, *self.listeners(), f"--metrics-listen={metrics}", *(["--threads", threads] if threads else []), *self.generous(),
                 *self.flags]
+
+    def without_capabilities(self):
+        """TLS is for the public: a relay that serves it refuses the capabilities of root."""
+        return ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if self.tls and os.geteuid() == 0 else []
+
+    def listeners(self):
+        if not self.tls:
+            return ["--insecure-listen", f"127.0.0.1:{self.port}"]
+        return ["--domain", DOMAIN, f"--https-listen=127.0.0.1:{self.port}", f"--http-listen=127.0.0.1:{self.http_port}",
+                *(["--tls-cert", str(self.cert), "--tls-key", str(self.key)] if self.cert else [])]
+
+    def context(self):
+        return client_context(self.cert)
+
+    def connect(self, seconds=PATIENCE, source=None, buffer=None, to="127.0.0.1"):
+        """A connected socket on which bytes can be exchanged, TLS beneath them or not."""
+        s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET)
+        if buffer:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        s.settimeout(seconds)
+        if source:
+            s.bind((source, 0))
+        s.connect((to, self.port))
+        return self.context().wrap_socket(s, server_hostname=DOMAIN) if self.tls else s
 
     def generous(self):
         """All peers of a test come from one address: no limit of it but where that is the point."""
@@ -92,13 +147,18 @@ class Relay:
                                         stdin=subprocess.DEVNULL)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        self.wait_until(lambda: self._answers() or self.process.poll() is not None)
+        self.wait_until(lambda: self._is_ready() or self.process.poll() is not None)
         assert self.process.poll() is None, f"did not start: {self.text()}"
         return self
 
     def _read(self):
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
+
+    def _is_ready(self):
+        with contextlib.suppress(OSError):
+            return self.ready(self)
+        return False
 
     def _answers(self):
         with contextlib.suppress(OSError):
@@ -128,7 +188,8 @@ class Relay:
 
     def exchange(self, data, port=None, seconds=PATIENCE):
         """Send raw bytes, return all that comes until the end."""
-        with socket.create_connection(("127.0.0.1", port or self.port), timeout=seconds) as s:
+        plain = port is not None and port != self.port
+        with socket.create_connection(("127.0.0.1", port), seconds) if plain else self.connect(seconds) as s:
             s.sendall(data)
             got = b""
             with contextlib.suppress(ConnectionResetError):
@@ -137,11 +198,15 @@ class Relay:
             return got
 
     def get(self, path, headers="", method="GET", port=None):
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: relay.example.com\r\n{headers}\r\n"
         return self.exchange(head.encode(), port)
 
     def url(self, path):
-        return f"ws://127.0.0.1:{self.port}{path}"
+        return f"wss://{DOMAIN}:{self.port}{path}" if self.tls else f"ws://127.0.0.1:{self.port}{path}"
+
+    def websocket_options(self):
+        tls = {"ssl": self.context(), "server_hostname": DOMAIN, "host": "127.0.0.1", "port": self.port}
+        return tls if self.tls else {}
 
     def remind(self, sig):
         """ThreadSanitizer may hold a signal back that comes while a thread is made; a second one changes nothing."""
@@ -197,7 +262,7 @@ def relay():
 def binary(relay, sid="sid-1", version="1.2.3", **options):
     headers = {"X-Pyrycode-Server": sid, "X-Pyrycode-Version": version}
     return websockets.connect(relay.url("/v1/server"), extra_headers=headers, compression=None,
-                              max_size=None, ping_interval=None, **options)
+                              max_size=None, ping_interval=None, **relay.websocket_options(), **options)
 
 
 def phone(relay, sid="sid-1", device=None, token="tok-secret", **options):
@@ -206,7 +271,7 @@ def phone(relay, sid="sid-1", device=None, token="tok-secret", **options):
         headers["X-Pyrycode-Device-Name"] = device
     options.setdefault("ping_interval", None)
     return websockets.connect(relay.url("/v1/client"), extra_headers=headers, compression=None,
-                              max_size=None, **options)
+                              max_size=None, **relay.websocket_options(), **options)
 
 
 async def closed(ws, seconds=PATIENCE):
@@ -246,12 +311,8 @@ class RawPeer:
     """A peer that writes the bytes it likes, by RFC 6455 section 5.2."""
 
     def __init__(self, relay, path="/v1/client", sid="sid-1", buffer=None):
-        self.s = socket.socket()
-        if buffer:
-            self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.s.settimeout(20)
-        self.s.connect(("127.0.0.1", relay.port))
-        self.s.sendall((f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        self.s = relay.connect(20, buffer=buffer)
+        self.s.sendall((f"GET {path} HTTP/1.1\r\nHost: relay.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                         f"User-Agent: t\r\nX-Pyrycode-Server: {sid}\r\nX-Pyrycode-Token: t\r\n"
                         "X-Pyrycode-Version: 1\r\n\r\n").encode())

@@ -160,7 +160,7 @@ class Session:
     def join(self, path, cut=None):
         """A handshake, in two pieces if cut."""
         peer = Peer(self)
-        head = (b"GET " + path + b" HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        head = (b"GET " + path + b" HTTP/1.1\r\nHost: relay.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + KEY + b"\r\nUser-Agent: t\r\n"
                 b"X-Pyrycode-Server: " + self.sid + b"\r\nX-Pyrycode-Token: t\r\nX-Pyrycode-Version: 1\r\n\r\n")
         peer.send(head[:cut])
@@ -176,7 +176,7 @@ class Session:
     def monitor(self):
         """Ask for /healthz; what was sent before is read by then."""
         peer = Peer(self)
-        peer.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        peer.send(b"GET /healthz HTTP/1.1\r\nHost: relay.example.com\r\n\r\n")
         answer = self.await_(peer, peer.take_head)
         if not answer.startswith(b"HTTP/1.1 200 "):
             raise Refused(answer)

@@ -32,7 +32,7 @@ def hostile_relay(*flags, **options):
 
 
 def connect(relay, seconds=PATIENCE):
-    return socket.create_connection(("127.0.0.1", relay.port), timeout=seconds)
+    return relay.connect(seconds)
 
 
 def reset(sock):

@@ -55,7 +55,7 @@ def moved(relay, before, after=None):
 
 def request(path="/v1/server", sid="sid-1", extra=""):
     """A request head that asks for a WebSocket and has what both legs need."""
-    return (f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    return (f"GET {path} HTTP/1.1\r\nHost: relay.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
             f"User-Agent: t\r\nX-Pyrycode-Server: {sid}\r\nX-Pyrycode-Token: t\r\n"
             f"X-Pyrycode-Version: 1\r\n{extra}\r\n").encode()
@@ -66,7 +66,7 @@ class Attempt(RawPeer):
     at once.  source: the address that it comes from."""
 
     def __init__(self, relay, path="/v1/server", sid="sid-1", source="127.0.0.1", extra="", data=b"", to="127.0.0.1"):
-        self.s = socket.create_connection((to, relay.port), timeout=PATIENCE, source_address=(source, 0))
+        self.s = relay.connect(source=source, to=to)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.s.sendall(request(path, sid, extra) + data)
         self.buffer = b""

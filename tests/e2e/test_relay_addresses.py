@@ -11,7 +11,7 @@ import threading
 import time
 
 import pytest
-from conftest import PATIENCE, free_port, run_relay
+from conftest import PATIENCE, free_port, plain_only, run_relay
 from rules import Attempt, at_once, closing, moved, scrape, series, serving, until, upgraded
 
 BURST = 20  # docs/protocol.md
@@ -129,6 +129,7 @@ def test_connections_of_an_address_are_exact_on_two_workers():
             assert served(peers) == 10, "none of the places is lost"
 
 
+@plain_only
 def test_ipv4_on_a_listener_of_both_families_is_ipv4():
     port = free_port()
     with serving("--max-connections-per-address=1", f"--insecure-listen=:{port}", port=port) as relay:
@@ -181,6 +182,7 @@ def network():
     n.end()
 
 
+@plain_only
 def test_ipv6_counts_by_64_bits(network):
     port = free_port()
     flags = ("--max-connections-per-address=2", "--upgrade-burst=4", RARELY, f"--insecure-listen=[::]:{port}")
@@ -266,7 +268,7 @@ def test_clients_of_a_proxy_have_accounts_of_their_own():
 
 def test_a_proxy_waits_on_nobodys_account():
     with serving("--max-pending-per-address=1", "--trusted-proxy=127.0.0.1") as relay:
-        silent = [socket.create_connection(("127.0.0.1", relay.port)) for _ in range(3)]
+        silent = [relay.connect() for _ in range(3)]
         until(relay, 'connections{kind="stranger"}', 3)
         with closing([*silent, upgraded(relay)]):
             assert series(relay, 'budget_refusals_total{budget="address"}') == 0

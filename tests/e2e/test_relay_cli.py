@@ -5,7 +5,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import Relay, clean_environment, free_port, parse_line, run_relay
+from conftest import Relay, clean_environment, free_port, parse_line, plain_only, run_relay
 
 NON_ROOT = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups", "--inh-caps=-all",
             "--bounding-set=-all"]
@@ -47,6 +47,7 @@ def test_04_exclusive_tls_flags(flag):
     assert "mutually exclusive" in r.stderr
 
 
+@plain_only
 def test_05_insecure_wins_over_domain():
     relay = Relay("--domain", "relay.example.com").start()
     assert relay.wait_event("starting")[0]["mode"] == "insecure"
@@ -87,6 +88,7 @@ def test_10_credentials_never_appear():
     assert "PYRYCODE_RELAY_FCM_CREDENTIALS" in r.stderr
 
 
+@plain_only
 def test_11_scale_out_platform():
     """Warns in development, refuses in production, passes when asserted."""
     relay = Relay(env={"FLY_APP_NAME": "x"}).start()

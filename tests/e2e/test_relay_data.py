@@ -407,8 +407,8 @@ async def test_control_frames_between_fragments(relay):
 async def test_frames_that_follow_the_head_at_once(relay):
     """What a peer sends before it has seen the 101 is not lost."""
     async with binary(relay) as b:
-        s = socket.create_connection(("127.0.0.1", relay.port), timeout=10)
-        s.sendall(b"GET /v1/client HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        s = relay.connect(10)
+        s.sendall(b"GET /v1/client HTTP/1.1\r\nHost: relay.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                   b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                   b"User-Agent: t\r\nX-Pyrycode-Server: sid-1\r\nX-Pyrycode-Token: t\r\n\r\n" +
                   RawPeer.frame(1, b'"early"'))
@@ -438,7 +438,8 @@ async def test_a_peers_close_is_echoed_with_its_code(relay):
 async def test_the_library_agrees(relay):
     """Compression offered is not negotiated, and nothing breaks."""
     headers = {"X-Pyrycode-Server": "sid-1", "X-Pyrycode-Version": "1"}
-    async with websockets.connect(relay.url("/v1/server"), extra_headers=headers, compression="deflate") as b:
+    async with websockets.connect(relay.url("/v1/server"), extra_headers=headers, compression="deflate",
+                                  **relay.websocket_options()) as b:
         assert b.extensions == []
         async with phone(relay) as p:
             assert await learn_conn_id(b, p)

@@ -19,7 +19,7 @@ needs_strace = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"
 
 def ask(relay, path, port=None, seconds=PATIENCE):
     """Status and body; None without an answer in that time."""
-    head = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    head = f"GET {path} HTTP/1.1\r\nHost: relay.example.com\r\n\r\n".encode()
     with contextlib.suppress(socket.timeout):
         answer = relay.exchange(head, port, seconds)
         return int(answer[9:12]), json.loads(answer.split(b"\r\n\r\n", 1)[1])

@@ -5,7 +5,7 @@ import socket
 import struct
 
 import pytest
-from conftest import RawPeer, Relay, binary, phone
+from conftest import RawPeer, Relay, binary, phone, plain_only
 from websockets.exceptions import InvalidStatusCode
 
 
@@ -46,10 +46,11 @@ async def test_28_the_cap_is_503_and_a_free_place_is_taken():
         relay.stop()
 
 
+@plain_only
 def test_out_of_descriptors_is_said_and_passes():
     relay = Relay("--max-connections=1000", "--max-pending=1000", prefix=["prlimit", "--nofile=64:64"]).start()
     try:
-        peers = [socket.create_connection(("127.0.0.1", relay.port), timeout=5) for _ in range(80)]
+        peers = [relay.connect(5) for _ in range(80)]
         events = relay.wait_event("descriptors_exhausted")
         assert "RLIMIT_NOFILE" in events[0]["fix"]
         for peer in peers:
@@ -61,14 +62,14 @@ def test_out_of_descriptors_is_said_and_passes():
 
 async def test_resets_in_every_state_leave_nothing(relay):
     """A peer that goes away with RST, at whatever point, is forgotten."""
-    head = (b"GET /v1/client HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    head = (b"GET /v1/client HTTP/1.1\r\nHost: relay.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: t\r\n"
             b"X-Pyrycode-Server: sid-1\r\nX-Pyrycode-Token: t\r\n\r\n")
     frame = RawPeer.frame(1, b'{"a":"' + b"x" * 3000 + b'"}')
     stream = head + frame + RawPeer.frame(9, b"ping") + RawPeer.frame(8, struct.pack("!H", 1000))
     async with binary(relay) as b:
         for cut in range(0, len(stream), 61):
-            s = socket.create_connection(("127.0.0.1", relay.port), timeout=5)
+            s = relay.connect(5)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             s.sendall(stream[:cut])
             s.close()

@@ -99,15 +99,15 @@ def test_25_no_upgrade(relay, path, headers):
 ])
 def test_upgrade_conditions(relay, old, new, code):
     assert old in UPGRADE
-    with socket.create_connection(("127.0.0.1", relay.port), timeout=10) as s:
-        s.sendall(("GET /v1/server HTTP/1.1\r\nHost: x\r\n" + lines(SERVER) + UPGRADE.replace(old, new) +
+    with relay.connect(10) as s:
+        s.sendall(("GET /v1/server HTTP/1.1\r\nHost: relay.example.com\r\n" + lines(SERVER) + UPGRADE.replace(old, new) +
                    "\r\n").encode())
         assert status_of(s.recv(4096)) == code
 
 
 def test_upgrade_answers_the_key_of_rfc_6455(relay):
-    with socket.create_connection(("127.0.0.1", relay.port), timeout=10) as s:
-        s.sendall(("GET /v1/server HTTP/1.1\r\nHost: x\r\n" + lines(SERVER) + UPGRADE + "\r\n").encode())
+    with relay.connect(10) as s:
+        s.sendall(("GET /v1/server HTTP/1.1\r\nHost: relay.example.com\r\n" + lines(SERVER) + UPGRADE + "\r\n").encode())
         answer = s.recv(4096)
     assert b"\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer
     assert b"Sec-WebSocket-Extensions" not in answer and b"Sec-WebSocket-Protocol" not in answer
@@ -127,7 +127,7 @@ def test_upgrade_answers_the_key_of_rfc_6455(relay):
     (431, b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + b"X-A: b\r\n" * 120 + b"\r\n"),
     (431, b"GET /" + b"a" * 17000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
     (505, b"GET /healthz HTTP/2.0\r\nHost: a\r\n\r\n"),
-    (405, b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"),
+    (405, b"POST /healthz HTTP/1.1\r\nHost: relay.example.com\r\nContent-Length: 0\r\n\r\n"),
 ])
 def test_bad_heads_get_their_answer_and_a_close(relay, code, head):
     answer = relay.exchange(head)
@@ -137,16 +137,16 @@ def test_bad_heads_get_their_answer_and_a_close(relay, code, head):
 
 
 def test_a_head_in_single_bytes(relay):
-    with socket.create_connection(("127.0.0.1", relay.port), timeout=10) as s:
+    with relay.connect(10) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n":
+        for byte in b"GET /healthz HTTP/1.1\r\nHost: relay.example.com\r\n\r\n":
             s.sendall(bytes([byte]))
         assert status_of(s.recv(4096)) == 200
 
 
-@pytest.mark.parametrize("start", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+@pytest.mark.parametrize("start", [b"", b"GET /healthz HTTP/1.1\r\nHost: relay.example.com\r\n"])
 def test_29_no_complete_header(relay, start):
-    with socket.create_connection(("127.0.0.1", relay.port), timeout=15) as s:
+    with relay.connect(15) as s:
         began = time.monotonic()
         s.sendall(start)
         try:
@@ -158,7 +158,7 @@ def test_29_no_complete_header(relay, start):
 
 
 def test_29_a_dribbled_head_gains_no_time(relay):
-    with socket.create_connection(("127.0.0.1", relay.port), timeout=15) as s:
+    with relay.connect(15) as s:
         s.sendall(b"GET / HTTP/1.1\r\n")
         with pytest.raises(OSError):
             for _ in range(120):  # 12 s of a byte each 100 ms
@@ -169,7 +169,7 @@ def test_29_a_dribbled_head_gains_no_time(relay):
 async def test_server_id_must_be_utf8_and_short(relay):
     for sid in ("a" * 257, b"\xff\xfe"):
         value = sid if isinstance(sid, bytes) else sid.encode()
-        answer = relay.exchange(b"GET /v1/server HTTP/1.1\r\nHost: x\r\nX-Pyrycode-Server: " + value +
+        answer = relay.exchange(b"GET /v1/server HTTP/1.1\r\nHost: relay.example.com\r\nX-Pyrycode-Server: " + value +
                                 b"\r\nX-Pyrycode-Version: 1\r\nUser-Agent: t\r\n" + UPGRADE.encode() + b"\r\n")
         assert status_of(answer) == 400
     async with binary(relay, sid="a" * 256):

@@ -6,13 +6,13 @@ import re
 import socket
 
 import pytest
-from conftest import PATIENCE, RawPeer, Relay, binary, closed, parse_line, phone, run_relay
+from conftest import PATIENCE, RawPeer, Relay, binary, closed, parse_line, phone, plain_only, run_relay
 from rules import Attempt, at_once, closing, moved, request, scrape, series, serving, until, upgraded
 
 ENDPOINTS = ["/v1/server", "/v1/client"]
 COUNTS = {  # flag: least, most
     "max-connections": (1, 1 << 30), "max-binaries": (1, 1 << 30), "max-phones": (1, 1 << 30),
-    "max-pending": (1, 1 << 30), "max-connections-per-address": (0, 1 << 30), "max-pending-per-address": (0, 1 << 30),
+    "threads": (1, 64), "max-pending": (1, 1 << 30), "max-handshakes": (1, 1 << 30), "max-connections-per-address": (0, 1 << 30), "max-pending-per-address": (0, 1 << 30),
     "upgrade-burst": (0, 1 << 30), "upgrade-interval": (1, 86400), "max-bytes-per-second": (0, 1 << 30),
     "max-head-bytes": (256, 65536), "max-head-fields": (1, 100), "max-server-id-bytes": (1, 256),
     "max-device-name-bytes": (1, 65536), "max-phones-per-server": (1, 256), "max-queued-per-phone": (65536, 1 << 30),
@@ -141,7 +141,7 @@ def test_36_phones_of_a_server_id():
 # ---- before the upgrade
 
 def silent_peer(relay, source="127.0.0.1"):
-    return socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE, source_address=(source, 0))
+    return relay.connect(source=source)
 
 
 def ended(peers, seconds=0):
@@ -159,6 +159,7 @@ def ended(peers, seconds=0):
     return over
 
 
+@plain_only
 def test_pending_the_longest_waiting_pays():
     with serving("--threads=1", "--max-pending=8") as relay:
         until(relay, 'connections{kind="stranger"}', 0)
@@ -174,6 +175,7 @@ def test_pending_the_longest_waiting_pays():
             quick.close()
 
 
+@plain_only
 def test_pending_with_more_workers():
     """Whoever comes in, one of those that wait makes room, and one alone."""
     with serving("--threads=2", "--max-pending=32") as relay:
@@ -197,6 +199,7 @@ def test_pending_a_newcomer_is_let_in_on_a_worker_where_nobody_waits():
                     assert peers[0].status == 101
 
 
+@plain_only
 def test_pending_of_one_address():
     with serving("--max-pending-per-address=3") as relay:
         until(relay, 'connections{kind="stranger"}', 0)
@@ -221,7 +224,7 @@ def test_pending_of_one_address():
 
 def padded(length, fields=2):
     """A request head of exactly so many bytes and fields."""
-    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * (fields - 2) + b"X: "
+    head = b"GET /healthz HTTP/1.1\r\nHost: relay.example.com\r\n" + b"A: b\r\n" * (fields - 2) + b"X: "
     return head + b"x" * (length - len(head) - 4) + b"\r\n\r\n"
 
 
@@ -231,7 +234,7 @@ def test_head_bytes(pieces):
         for length, status in ((512, b"200"), (513, b"431"), (5000, b"431")):
             head = padded(length)
             assert len(head) == length
-            with socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE) as s:
+            with relay.connect() as s:
                 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 step = -(-length // pieces)
                 for at in range(0, length, step):
@@ -341,7 +344,7 @@ async def test_a_refused_connection_holds_no_place(path, sid):
 
 async def test_a_400_holds_no_place():
     with serving("--max-connections=1") as relay:
-        bad = socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE)
+        bad = relay.connect()
         bad.sendall(request(sid="").replace(b"User-Agent: t\r\n", b""))
         assert bad.recv(4096).startswith(b"HTTP/1.1 400")
         with closing([bad]):

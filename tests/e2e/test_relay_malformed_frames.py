@@ -180,7 +180,7 @@ FRAMES = [
         ("absurd-conn-id", b'{"conn_id":"' + b"c" * 200000 + b'","frame":1}'))],
     ("envelope-binary-frame-not-utf8", BINARY, OPEN, frame(2, b'{"conn_id":"\xff","frame":1}')),
     # ---- no WebSocket at all ----
-    ("noise-http", BOTH, 1002, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"),
+    ("noise-http", BOTH, 1002, b"GET / HTTP/1.1\r\nHost: relay.example.com\r\n\r\n"),
     ("noise-tls", BOTH, 1002, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x11" * 64),
     ("noise-zeros", BOTH, 1002, bytes(64)),
     ("noise-ones", BOTH, 1002, b"\xff" * 64),

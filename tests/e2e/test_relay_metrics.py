@@ -111,7 +111,7 @@ def test_31_a_503_moves_none_of_them():
     (b"GET ", b"POST ", "method"),
     (b"Version: 13", b"Version: 12", "version"),
     (b"dGhlIHNhbXBsZSBub25jZQ==", b"short", "key"),
-    (b"Host: x", b"Ho st: x", "malformed_head"),
+    (b"Host: relay.example.com", b"Ho st: x", "malformed_head"),
 ])
 def test_upgrade_failures_have_their_reason(relay, old, new, reason):
     head = request()

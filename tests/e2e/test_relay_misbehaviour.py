@@ -13,12 +13,12 @@ import sys
 import time
 
 import pytest
-from conftest import PATIENCE, RawPeer
+from conftest import PATIENCE, RawPeer, plain_only
 from hostile import (GROWTH_BOUND_KIB, PoliteRawPeer, beside, connect, counts, descriptors, hostile_relay, reset,
                      settled, vanish)
 
 SOAK = int(os.environ.get("SOAK", "1"))
-HEAD = (b"GET /v1/client HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+HEAD = (b"GET /v1/client HTTP/1.1\r\nHost: relay.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: t\r\n"
         b"X-Pyrycode-Server: sid-1\r\nX-Pyrycode-Token: t\r\n\r\n")
 
@@ -200,7 +200,7 @@ def test_peers_that_never_read_their_refusal(crowd):
     held = settled(descriptors, relay)
     socks = [connect(relay) for _ in range(100)]
     for s in socks:
-        s.sendall(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n" + b"x" * 50000)
+        s.sendall(b"GET /nothing HTTP/1.1\r\nHost: relay.example.com\r\n\r\n" + b"x" * 50000)
     relay.wait_until(lambda: descriptors(relay) == held)
     for s in socks:
         s.close()
@@ -279,6 +279,7 @@ def test_many_phones_for_nobody(crowd):
         reset(p.s)
 
 
+@plain_only
 def test_descriptors_exhausted():
     """Who is there goes on; newcomers are turned away at once, each, as long
     as it lasts; and it is over when one leaves."""
@@ -301,8 +302,8 @@ def test_descriptors_exhausted():
 CHILD = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from conftest import RawPeer
-class there: port = int(sys.argv[2])
+from conftest import RawPeer, Relay
+there = Relay(port=int(sys.argv[2]), certificate=(sys.argv[5], None))
 peer = RawPeer(there, sys.argv[3], "sid-1")
 peer.s.sendall(RawPeer.frame(1, b'"' + b"x" * 100000 + b'"')[:int(sys.argv[4])])
 print("sent", flush=True)
@@ -314,7 +315,7 @@ sys.stdin.read()
 def child_peer(relay, path, cut):
     """A peer in a process of its own, in the middle of a frame."""
     here = os.path.dirname(os.path.abspath(__file__))
-    with subprocess.Popen([sys.executable, "-c", CHILD, here, str(relay.port), path, str(cut)], text=True,
+    with subprocess.Popen([sys.executable, "-c", CHILD, here, str(relay.port), path, str(cut), str(relay.cert)], text=True,
                           stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         try:
             assert child.stdout.readline() == "sent\n"

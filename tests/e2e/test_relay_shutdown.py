@@ -8,7 +8,7 @@ import time
 import pytest
 from conftest import RawPeer, Relay, binary, closed, parse_line, phone, run_relay
 
-KEYS = set("""runbook bytes server_id conn_id binary_conn_id device_name remote binary_version err path from to close_code token_fp
+KEYS = set("""runbook expires bytes server_id conn_id binary_conn_id device_name remote binary_version err path from to close_code token_fp
 fcm_message_id duration version mode listen domain cert_cache https_proxy_protocol fix value env_var reason
 bypass_env_var effective_uid addr unexpected_ports expected_ports time level msg n check flag observed expected
 impact verdict failed warnings enforced held_before
@@ -21,7 +21,7 @@ async def test_71_72_drain(sig):
     b = await binary(relay)
     p = await phone(relay)
     # Peers that do not answer: upgraded, and half way through a request head.
-    silent = socket.create_connection(("127.0.0.1", relay.port))
+    silent = relay.connect()
     silent.sendall(b"GET /healthz HTTP/1.1\r\n")
     relay.wait_event("phone_registered")
     b.transport.pause_reading()
@@ -29,7 +29,7 @@ async def test_71_72_drain(sig):
     relay.process.send_signal(sig)
     assert await closed(p) == (1001, "shutting down")
     with pytest.raises(OSError):
-        socket.create_connection(("127.0.0.1", relay.port), timeout=2)
+        relay.connect(2)
     relay.process.send_signal(sig)  # a second one is ignored
     assert await asyncio.to_thread(relay.process.wait, 12) == 0
     assert time.monotonic() - began < 12
@@ -68,7 +68,7 @@ async def test_73_every_line_is_logfmt_with_known_keys(relay):
 
 
 def test_73_raw_bytes_cannot_forge_a_line(relay):
-    head = (b"GET /v1/client HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    head = (b"GET /v1/client HTTP/1.1\r\nHost: relay.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: t\r\n"
             b"X-Pyrycode-Server: %s\r\nX-Pyrycode-Token: t\r\nX-Pyrycode-Device-Name: %s\r\n\r\n")
     forged = b"a\xc2\x85level=ERROR msg=forged\xe2\x80\xa8x"
@@ -77,7 +77,7 @@ def test_73_raw_bytes_cannot_forge_a_line(relay):
     line = relay.wait_event("phone_register_no_server")[0]
     assert line["level"] == "INFO" and "forged" in line["server_id"]
     owner = RawPeer(relay, "/v1/server")
-    with socket.create_connection(("127.0.0.1", relay.port)) as s:
+    with relay.connect() as s:
         s.sendall(head % (b"sid-1", forged))
         line = relay.wait_event("phone_registered")[0]
     owner.s.close()

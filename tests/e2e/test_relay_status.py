@@ -6,7 +6,7 @@ import re
 import socket
 
 import pytest
-from conftest import free_port
+from conftest import free_port, plain_only
 from rules import at_once, closing, metrics_text, series, serving, until, upgraded
 from test_status_page import browser, drawn, load, said, text, wait  # noqa: F401: browser is a fixture
 
@@ -43,6 +43,7 @@ def test_the_status_counts_what_is_connected():
             assert status["workers"]["count"] == status["workers"]["alive"] == series(relay, "workers")
 
 
+@plain_only
 def test_the_status_has_this_boots_posture(relay):
     findings = status_of(relay)["posture"]["findings"]
     verdicts = re.findall(r'^pyrycode_relay_posture_invariant{id="([^"]+)"', metrics_text(relay), re.M)
@@ -70,11 +71,13 @@ def test_only_this_machine_may_ask(relay, host, code):
     assert asked(relay, "/metrics", host) == 200
 
 
+@plain_only
 def test_the_public_listener_has_no_page(relay):
     for path in ("/", "/status.json"):
         assert asked(relay, path, "localhost", relay.port) == 404
 
 
+@plain_only
 def test_the_page_of_a_relay_at_work(browser):  # noqa: F811
     """In a browser: what is connected now, and again when that changes."""
     with serving("--max-connections=100", "--threads=2") as relay:

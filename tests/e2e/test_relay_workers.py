@@ -10,7 +10,7 @@ import socket
 import threading
 
 import pytest
-from conftest import PATIENCE, TOP, RawPeer
+from conftest import PATIENCE, TOP, RawPeer, plain_only
 from rules import Attempt, Calls, at_once, closing, request, scrape, series, serving, upgraded, worker_of
 
 SHIM = pathlib.Path(os.environ.get("FAULT_SHIM", TOP / "build/asan/tests/shim/faults.so")).with_name("no_reuseport.so")
@@ -72,7 +72,7 @@ def test_a_split_at_every_byte_around_the_end_of_the_head():
             whole = head + EARLY
             with closing([upgraded(relay, sid=f"s{i}")]) as (b,):
                 for cut in range(len(head) - 6, len(whole)):
-                    with socket.create_connection(("127.0.0.1", relay.port), timeout=PATIENCE) as s:
+                    with relay.connect() as s:
                         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                         if cut < len(head):
                             reads.expect(lambda: s.sendall(whole[:cut]), cut)
@@ -213,6 +213,7 @@ def test_with_reuseport_nothing_is_said():
         assert "SO_REUSEPORT" not in relay.text()
 
 
+@plain_only
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("strace"), reason="needs root and strace")
 def test_without_reuseport_connections_are_dealt_out_in_turn(tmp_path):
     """Each worker reads as many request heads; one of them accepts."""

@@ -90,7 +90,8 @@ static void connections(void **state)
         struct capacity_facts facts = {.descriptors = cases[i].descriptors,
             .memory_cgroup = cases[i].cgroup,
             .memory_total = cases[i].machine};
-        struct capacity c = capacity_connections(&facts, 64);
+        struct capacity c =
+            capacity_connections(&facts, 64, CAPACITY_CONNECTION_BYTES);
 
         assert_int_equal(c.value, cases[i].want);
         assert_string_equal(c.reason, cases[i].reason);
@@ -108,8 +109,10 @@ static void the_longest_reasons_fit(void **state)
     (void)state;
     assert_in_range(
         strlen(capacity_threads(&facts).reason), 1, CAPACITY_REASON_MAX - 2);
-    assert_in_range(strlen(capacity_connections(&facts, 1).reason), 1,
-        CAPACITY_REASON_MAX - 2);
+    assert_in_range(
+        strlen(
+            capacity_connections(&facts, 1, CAPACITY_CONNECTION_BYTES).reason),
+        1, CAPACITY_REASON_MAX - 2);
 }
 
 /* ---- a directory that looks like /proc/self, and hierarchies beside it ---- */

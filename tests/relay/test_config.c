@@ -111,6 +111,57 @@ static void an_empty_cache_is_a_problem_where_it_is_used(void **state)
     assert_int_equal(config.problem_count, 0);
 }
 
+static void a_domain_is_a_host_name_with_a_dot(void **state)
+{
+    static const struct {
+        const char *domain;
+        bool good;
+    } cases[] = {
+        {"relay.example.com", true},
+        {"a.b", true},
+        {"xn--bcher-kva.example", true},
+        {"3.example", true},
+        {"relay", false},
+        {"relay.", false},
+        {".relay.example", false},
+        {"a..b", false},
+        {"-a.example", false},
+        {"a-.example", false},
+        {"a.example-", false},
+        {"a_b.example", false},
+        {"a/b.example", false},
+        {"../certs.x", false},
+        {"a.example:443", false},
+        {"b\xc3\xbc.example", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(PARSE("--domain", cases[i].domain), CONFIG_RUN);
+        assert_int_equal(has_problem("--domain"), !cases[i].good);
+    }
+}
+
+static void a_certificate_is_two_files_of_a_domain(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        PARSE("--domain=a.b", "--tls-cert=c", "--tls-key=k"), CONFIG_RUN);
+    assert_int_equal(config.problem_count, 0);
+    assert_true(config.has_certificate);
+    assert_int_equal(PARSE("--domain=a.b", "--tls-cert=c"), CONFIG_RUN);
+    assert_true(has_problem("--tls-cert"));
+    assert_int_equal(PARSE("--domain=a.b", "--tls-key=k"), CONFIG_RUN);
+    assert_true(has_problem("--tls-key"));
+    assert_int_equal(
+        PARSE("--insecure-listen=127.0.0.1:1", "--tls-cert=c", "--tls-key=k"),
+        CONFIG_RUN);
+    assert_true(has_problem("--tls-cert"));
+    assert_false(config.has_certificate);
+    assert_int_equal(PARSE("--domain=a.b"), CONFIG_RUN);
+    assert_false(config.has_certificate);
+}
+
 static int tear_down(void **state)
 {
     (void)state;
@@ -120,6 +171,7 @@ static int tear_down(void **state)
 }
 
 #define CASE(f) cmocka_unit_test_teardown(f, tear_down)
-RUN_TESTS("config", CASE(go_style_flags), CASE(bad_usage_is_one_line),
-    CASE(every_problem_is_collected), CASE(a_mode_is_needed),
-    CASE(an_empty_cache_is_a_problem_where_it_is_used));
+RUN_TESTS("config", CASE(a_domain_is_a_host_name_with_a_dot),
+    CASE(a_certificate_is_two_files_of_a_domain), CASE(go_style_flags),
+    CASE(bad_usage_is_one_line), CASE(every_problem_is_collected),
+    CASE(a_mode_is_needed), CASE(an_empty_cache_is_a_problem_where_it_is_used));

@@ -141,7 +141,41 @@ static void says_which_refusal_it_is(void **state)
         assert_true(gate_verdict_text((enum gate_verdict)i)[0] != '\0');
 }
 
-RUN_TESTS("gate", cmocka_unit_test(routes), cmocka_unit_test(required_headers),
+static void whose_host_it_is(void **state)
+{
+    static const struct {
+        const char *host;
+        bool ours;
+    } cases[] = {
+        {"relay.example.com", true},
+        {"RELAY.Example.com", true},
+        {"relay.example.com:443", true},
+        {"relay.example.com:", true},
+        {"relay.example.com.", false},
+        {"relay.example.co", false},
+        {"relay.example.comm", false},
+        {"x.relay.example.com", false},
+        {"127.0.0.1", false},
+        {"[::1]:443", false},
+        {"", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char request[128];
+
+        (void)snprintf(request, sizeof(request),
+            "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", cases[i].host);
+        assert_int_equal(
+            http_head_parse(span_str(request), sizeof(request), &head),
+            HTTP_OK);
+        assert_int_equal(
+            gate_is_host(&head, "relay.example.com"), cases[i].ours);
+    }
+}
+
+RUN_TESTS("gate", cmocka_unit_test(whose_host_it_is), cmocka_unit_test(routes),
+    cmocka_unit_test(required_headers),
     cmocka_unit_test(server_id_is_short_text),
     cmocka_unit_test(a_long_device_name_is_shortened),
     cmocka_unit_test(says_which_refusal_it_is));

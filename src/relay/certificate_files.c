@@ -1,0 +1,227 @@
+#include "relay/certificate_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "base/text.h"
+#include "relay/certificates.h"
+#include "relay/log.h"
+#include "relay/relay.h"
+
+enum {
+    TEXT_MAX = 98304, /* bytes; a key and ten certificates */
+    PATH_MAX_LEN = 2048,
+};
+
+/* ---- one file ---- */
+
+static bool is_private(const struct stat *st)
+{
+    return st->st_uid == geteuid() && (st->st_mode & 077) == 0;
+}
+
+static int judge(int fd, enum file_trust trust, size_t *ret_len)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || (trust == FILE_OURS && !is_private(&st)))
+        return -EPERM;
+    if (st.st_size > TEXT_MAX)
+        return -EFBIG;
+    *ret_len = (size_t)st.st_size;
+    return 0;
+}
+
+/* All of it, or -errno: a file that shrinks meanwhile is read again later. */
+static int read_all(int fd, struct file_text *text)
+{
+    size_t have = 0;
+
+    while (have < text->len) {
+        ssize_t got = read(fd, text->bytes + have, text->len - have);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            return -EAGAIN;
+        have += (size_t)got;
+    }
+    return 0;
+}
+
+int file_text_read(
+    const char *path, enum file_trust trust, struct file_text *ret)
+{
+    /* O_NONBLOCK: a pipe in its place would hold us for ever. */
+    int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    CLOSES int fd = open(path, flags | (trust == FILE_OURS ? O_NOFOLLOW : 0));
+    struct file_text text = {.len = 0};
+    int failed = 0;
+
+    if (fd < 0)
+        return -errno;
+    failed = judge(fd, trust, &text.len);
+    if (failed != 0)
+        return failed;
+    text.bytes = malloc(text.len + 1);
+    if (text.bytes == NULL)
+        return -ENOMEM;
+    failed = read_all(fd, &text);
+    if (failed != 0) {
+        file_text_free(&text);
+        return failed;
+    }
+    *ret = text;
+    return 0;
+}
+
+void file_text_free(struct file_text *text)
+{
+    if (text->bytes != NULL)
+        explicit_bzero(text->bytes, text->len);
+    free(text->bytes);
+    *text = (struct file_text){.len = 0};
+}
+
+static int64_t nanoseconds(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static struct file_mark mark_of(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0)
+        return (struct file_mark){.inode = 0};
+    return (struct file_mark){
+        .device = st.st_dev,
+        .inode = st.st_ino,
+        .size = st.st_size,
+        .changed_ns = nanoseconds(st.st_ctim),
+        .written_ns = nanoseconds(st.st_mtim),
+    };
+}
+
+static bool is_same(const struct file_mark *a, const struct file_mark *b)
+{
+    return a->device == b->device && a->inode == b->inode &&
+           a->size == b->size && a->changed_ns == b->changed_ns &&
+           a->written_ns == b->written_ns;
+}
+
+/* ---- certificates ---- */
+
+static void log_unreadable(const char *path, int failed)
+{
+    const char *err = failed == -EPERM ? "not a regular file, or others may "
+                                         "read or write it"
+                                       : strerrordesc_np(-failed);
+
+    LOG(LOG_ERROR, "certificate_unreadable", LOG_TEXT(LOG_PATH, path),
+        LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err));
+}
+
+static bool install_pair(struct relay *relay)
+{
+    const char *cert_path = relay->config->text[CONFIG_TLS_CERT];
+    const char *key_path = relay->config->text[CONFIG_TLS_KEY];
+    struct file_text cert = {.len = 0};
+    struct file_text key = {.len = 0};
+    int failed = file_text_read(cert_path, FILE_AS_GIVEN, &cert);
+    bool installed = false;
+
+    if (failed != 0) {
+        log_unreadable(cert_path, failed);
+        return false;
+    }
+    failed = file_text_read(key_path, FILE_AS_GIVEN, &key);
+    if (failed != 0) {
+        log_unreadable(key_path, failed);
+    } else {
+        installed = relay_install_certificate(
+            relay, &(struct tls_pem){
+                       .key = span_of(key.bytes, key.len),
+                       .chain = span_of(cert.bytes, cert.len),
+                   });
+    }
+    file_text_free(&cert);
+    file_text_free(&key);
+    return installed;
+}
+
+static void remember(struct certificate_files *files)
+{
+    files->cert = files->new_cert;
+    files->key = files->new_key;
+}
+
+static void look(struct relay *relay)
+{
+    relay->files.new_cert = mark_of(relay->config->text[CONFIG_TLS_CERT]);
+    relay->files.new_key = mark_of(relay->config->text[CONFIG_TLS_KEY]);
+}
+
+/* A key and its chain in one file, named by the domain. */
+static void load_cached(struct relay *relay)
+{
+    char path[PATH_MAX_LEN];
+    struct file_text text = {.len = 0};
+    int failed = 0;
+
+    if (!text_format(path, sizeof(path), "%s/%s",
+            relay->config->text[CONFIG_CERT_CACHE], relay->domain))
+        return;
+    failed = file_text_read(path, FILE_OURS, &text);
+    if (failed == -ENOENT)
+        return;
+    if (failed != 0) {
+        log_unreadable(path, failed);
+        return;
+    }
+    IGNORE(!relay_install_certificate(relay,
+               &(struct tls_pem){
+                   .key = span_of(text.bytes, text.len),
+                   .chain = span_of(text.bytes, text.len),
+               }),
+        "it was logged, and another one will come");
+    file_text_free(&text);
+}
+
+bool certificate_files_load(struct relay *relay)
+{
+    if (!relay->config->has_certificate) {
+        load_cached(relay);
+        return true;
+    }
+    look(relay);
+    remember(&relay->files);
+    return install_pair(relay);
+}
+
+void certificate_files_follow(struct relay *relay)
+{
+    struct certificate_files *files = &relay->files;
+    struct file_mark cert = files->new_cert;
+    struct file_mark key = files->new_key;
+
+    if (!relay->config->has_certificate)
+        return;
+    look(relay);
+    if (is_same(&files->cert, &files->new_cert) &&
+        is_same(&files->key, &files->new_key))
+        return;
+    /* Two files do not change at once: wait until both are done. */
+    if (!is_same(&cert, &files->new_cert) || !is_same(&key, &files->new_key))
+        return;
+    remember(files);
+    IGNORE(!install_pair(relay), "it was logged, and the old one stays");
+}

@@ -1,0 +1,60 @@
+/*
+ * certificate_files: certificates as files: those of --tls-cert and --tls-key,
+ * followed when they change, and the cached one of --cert-cache.
+ *
+ * Read on the control thread, at boot and when a look once a second says so.
+ * Keys are wiped from memory once they are installed.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/span.h"
+
+struct relay;
+
+/* By what a file is known to be the same as before; all 0: there is none. */
+struct file_mark {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    int64_t changed_ns; /* ctime */
+    int64_t written_ns; /* mtime */
+};
+
+struct certificate_files {
+    struct file_mark cert; /* as last read */
+    struct file_mark key;
+    struct file_mark new_cert; /* as last seen, if they changed since */
+    struct file_mark new_key;
+};
+
+/*
+ * What there is at boot: the given files, or the cached certificate.  False:
+ * the given files do not do, and it was logged why; no certificate in the
+ * cache is no fault.
+ */
+MUST_CHECK NONNULL bool certificate_files_load(struct relay *relay);
+
+/* Once a second: the given files again, if they changed and have kept still
+ * for a second since. */
+NONNULL void certificate_files_follow(struct relay *relay);
+
+/* A file's text; wiped by file_text_free(). */
+struct file_text {
+    uint8_t *bytes;
+    size_t len;
+};
+
+/* What of a file must hold before its text is used. */
+enum file_trust {
+    FILE_AS_GIVEN, /* a regular file; the posture check has judged it */
+    FILE_OURS,     /* and no link, ours, and nobody else's to read or write */
+};
+
+/* 0 or -errno: -EPERM: it is not to be trusted; -EFBIG: too large. */
+MUST_CHECK NONNULL int file_text_read(
+    const char *path, enum file_trust trust, struct file_text *ret);
+NONNULL void file_text_free(struct file_text *text);
