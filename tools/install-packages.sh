@@ -29,8 +29,8 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
-# Some hold a service beside the tool that is wanted: prometheus.  None is
-# started now, see policy-rc.d(8), and none at the next boot.
+# Some hold a service beside the tool that is wanted: prometheus, haproxy.
+# None is started now, see policy-rc.d(8), and none at the next boot.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
     trap '$sudo rm -f $policy' EXIT
@@ -41,6 +41,8 @@ fi
 $sudo apt-get update -qq
 # shellcheck disable=SC2086
 $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
-case " $missing " in
-*' prometheus '*) $sudo update-rc.d prometheus disable >/dev/null 2>&1 || true ;;
-esac
+for service in haproxy prometheus; do
+    case " $missing " in
+    *" $service "*) $sudo update-rc.d $service disable >/dev/null 2>&1 || true ;;
+    esac
+done

@@ -4,8 +4,8 @@
 usage: run_tests.py --build DIR --threads DIR --portable DIR --release DIR [PYTEST ARGUMENT...]
 
 Unit tests are meson's (each case counted), end-to-end tests are pytest's.
-Those of the relay run four times: with the sanitizers of memory and of
-threads, and as it is released, sealed, with one worker and with two.
+Those of the relay run five times: with the sanitizers of memory and of
+threads, and as it is released, sealed, with one worker, with two, and over TLS.
 Those that need root run through sudo when we are not root and may use it.
 """
 import argparse
@@ -53,7 +53,7 @@ def run_unit(title, build, totals, names=()):
         totals.failed += 1  # a test died without a failed case
 
 
-def run_end_to_end(title, build, others, tests, totals, extra, workers):
+def run_end_to_end(title, build, others, tests, totals, extra, workers, over_tls=False):
     print(f"== end-to-end tests, {title}", flush=True)
     env = {
         "RELAY_THREADS": str(workers),
@@ -67,6 +67,7 @@ def run_end_to_end(title, build, others, tests, totals, extra, workers):
         "FAULT_SHIM": str(others.build / "tests" / "shim" / "faults.so"),
         "JUDGE_DRIVER": str(build / "tests" / "posture" / "judge_driver"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        "RELAY_TLS": "1" if over_tls else "0",
     }
     prefix = []
     if os.geteuid() != 0 and subprocess.run(["sudo", "-n", "true"], capture_output=True).returncode == 0:
@@ -101,6 +102,7 @@ def main():
     run_end_to_end("thread sanitizer", args.threads, args, relay, totals, extra, workers=2)
     run_end_to_end("released, 1 worker", args.release, args, relay, totals, extra, workers=1)
     run_end_to_end("released, 2 workers", args.release, args, relay, totals, extra, workers=2)
+    run_end_to_end("released, over TLS", args.release, args, relay, totals, extra, workers=2, over_tls=True)
     print(totals.line())
     return 1 if totals.failed or not totals.passed else 0
 

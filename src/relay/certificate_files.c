@@ -57,7 +57,7 @@ static int read_all(int fd, struct file_text *text)
     return 0;
 }
 
-int file_text_read(
+int certificate_file_read(
     const char *path, enum file_trust trust, struct file_text *ret)
 {
     /* O_NONBLOCK: a pipe in its place would hold us for ever. */
@@ -76,14 +76,14 @@ int file_text_read(
         return -ENOMEM;
     failed = read_all(fd, &text);
     if (failed != 0) {
-        file_text_free(&text);
+        certificate_file_free(&text);
         return failed;
     }
     *ret = text;
     return 0;
 }
 
-void file_text_free(struct file_text *text)
+void certificate_file_free(struct file_text *text)
 {
     if (text->bytes != NULL)
         explicit_bzero(text->bytes, text->len);
@@ -136,14 +136,14 @@ static bool install_pair(struct relay *relay)
     const char *key_path = relay->config->text[CONFIG_TLS_KEY];
     struct file_text cert = {.len = 0};
     struct file_text key = {.len = 0};
-    int failed = file_text_read(cert_path, FILE_AS_GIVEN, &cert);
+    int failed = certificate_file_read(cert_path, FILE_AS_GIVEN, &cert);
     bool installed = false;
 
     if (failed != 0) {
         log_unreadable(cert_path, failed);
         return false;
     }
-    failed = file_text_read(key_path, FILE_AS_GIVEN, &key);
+    failed = certificate_file_read(key_path, FILE_AS_GIVEN, &key);
     if (failed != 0) {
         log_unreadable(key_path, failed);
     } else {
@@ -153,8 +153,8 @@ static bool install_pair(struct relay *relay)
                        .chain = span_of(cert.bytes, cert.len),
                    });
     }
-    file_text_free(&cert);
-    file_text_free(&key);
+    certificate_file_free(&cert);
+    certificate_file_free(&key);
     return installed;
 }
 
@@ -180,7 +180,7 @@ static void load_cached(struct relay *relay)
     if (!text_format(path, sizeof(path), "%s/%s",
             relay->config->text[CONFIG_CERT_CACHE], relay->domain))
         return;
-    failed = file_text_read(path, FILE_OURS, &text);
+    failed = certificate_file_read(path, FILE_OURS, &text);
     if (failed == -ENOENT)
         return;
     if (failed != 0) {
@@ -193,7 +193,7 @@ static void load_cached(struct relay *relay)
                    .chain = span_of(text.bytes, text.len),
                }),
         "it was logged, and another one will come");
-    file_text_free(&text);
+    certificate_file_free(&text);
 }
 
 bool certificate_files_load(struct relay *relay)

@@ -42,7 +42,7 @@ MUST_CHECK NONNULL bool certificate_files_load(struct relay *relay);
  * for a second since. */
 NONNULL void certificate_files_follow(struct relay *relay);
 
-/* A file's text; wiped by file_text_free(). */
+/* A file's text; wiped by certificate_file_free(). */
 struct file_text {
     uint8_t *bytes;
     size_t len;
@@ -55,6 +55,6 @@ enum file_trust {
 };
 
 /* 0 or -errno: -EPERM: it is not to be trusted; -EFBIG: too large. */
-MUST_CHECK NONNULL int file_text_read(
+MUST_CHECK NONNULL int certificate_file_read(
     const char *path, enum file_trust trust, struct file_text *ret);
-NONNULL void file_text_free(struct file_text *text);
+NONNULL void certificate_file_free(struct file_text *text);

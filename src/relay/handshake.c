@@ -17,9 +17,10 @@ static size_t proxy_missing(const uint8_t *bytes, size_t have)
 {
     size_t want = PROXY_FIXED_LEN;
 
-    if (have >= PROXY_FIXED_LEN)
+    if (have >= PROXY_FIXED_LEN) {
         want += (size_t)bytes[PROXY_FIXED_LEN - 2] << 8 |
                 bytes[PROXY_FIXED_LEN - 1];
+    }
     return want - have;
 }
 

@@ -500,9 +500,10 @@ static int start_listeners(struct relay *relay)
     int failed = 0;
 
     relay->shards[0].deals = relay->shard_count > 1 && !relay->shared;
-    for (size_t i = 0; i < relay->shard_count && failed == 0; i++)
+    for (size_t i = 0; i < relay->shard_count && failed == 0; i++) {
         failed =
             listen_on(shard_listen, &relay->shards[i], &relay->public_fds[i]);
+    }
     if (failed == 0) {
         failed = listen_on(
             shard_listen_challenges, &relay->control, &relay->challenges_fd);

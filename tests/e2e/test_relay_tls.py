@@ -3,6 +3,7 @@ compatibility checklist, certificates that change, and what goes wrong before
 a request head."""
 import asyncio
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -364,6 +365,27 @@ def test_renegotiation_is_refused(relay):
     said = s_client(relay, "-tls1_2", given="R\n")
     assert "RENEGOTIATING" in said and "no renegotiation" in said
     assert relay._answers()
+
+
+# Of a certificate that signs itself, whoever serves it.
+OF_THE_CERTIFICATE = {"cert_revocation", "cert_trust"}
+
+
+@pytest.mark.skipif(not shutil.which("testssl"), reason="no testssl here")
+def test_testssl_finds_nothing_of_medium_severity_or_above(tmp_path):
+    verdicts = pathlib.Path(os.environ.get("BUILD_DIR", tmp_path)) / "testssl.json"
+    verdicts.unlink(missing_ok=True)
+    with tls_relay(certificate=make_certificate(tmp_path, days=90)) as relay:
+        subprocess.run(["timeout", "180", "testssl", "--quiet", "--warnings", "off", "--openssl-timeout", "5", "--sneaky",
+                        "--ip", "127.0.0.1", "--add-ca", relay.cert, "--jsonfile", verdicts.resolve(), "-p", "-S", "-P", "-E",
+                        "-U", "-s", "-f", f"{DOMAIN}:{relay.port}"], capture_output=True, cwd=tmp_path)
+    found = json.loads(verdicts.read_text())
+    assert len(found) > 60, "it went to the end"
+    bad = {f["id"]: f["finding"] for f in found if f["severity"] in ("MEDIUM", "HIGH", "CRITICAL", "FATAL")}
+    assert set(bad) <= OF_THE_CERTIFICATE, bad
+    offered = {f["id"]: f["finding"] for f in found}
+    assert offered["TLS1"] == offered["TLS1_1"] == offered["SSLv3"] == "not offered"
+    assert offered["TLS1_3"].startswith("offered") and offered["cipher_order"] == "server"
 
 
 # ---- resumption

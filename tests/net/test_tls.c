@@ -192,6 +192,8 @@ struct pair {
 static void pair_open(struct pair *p, struct tls_server *server, int version,
     SSL_SESSION *session)
 {
+    char name[] = "relay.example.com";
+
     assert_int_equal(
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fds), 0);
     p->server = tls_session_new(server, p->fds[0]);
@@ -200,8 +202,7 @@ static void pair_open(struct pair *p, struct tls_server *server, int version,
     assert_int_equal(SSL_CTX_set_max_proto_version(p->ctx, version), 1);
     p->client = SSL_new(p->ctx);
     assert_int_equal(SSL_set_fd(p->client, p->fds[1]), 1);
-    assert_int_equal(
-        SSL_set_tlsext_host_name(p->client, "relay.example.com"), 1);
+    assert_int_equal(SSL_set_tlsext_host_name(p->client, name), 1);
     if (session != NULL)
         assert_int_equal(SSL_set_session(p->client, session), 1);
     SSL_set_connect_state(p->client);

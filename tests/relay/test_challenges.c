@@ -4,11 +4,11 @@
 
 #include "cmocka_all.h"
 
+static struct http_head head;
+
 static unsigned ask(
     const struct challenges *c, const char *request, struct span *ret)
 {
-    struct http_head head;
-
     *ret = span_of("", 0);
     assert_int_equal(http_head_parse(span_str(request), 16384, &head), HTTP_OK);
     return challenges_answer(c, "relay.example.com", &head, ret);
