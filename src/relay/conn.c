@@ -203,10 +203,6 @@ static bool is_behind(const struct conn *c)
 
 static void keep_write_clock(struct conn *c)
 {
-    if (!is_behind(c)) {
-        c->write_by = 0;
-        return;
-    }
     if (c->write_by == 0)
         c->write_by = worker_now_ms(worker_of(c)) + LIMIT_WRITE_MS;
     retime(c);
@@ -215,6 +211,7 @@ static void keep_write_clock(struct conn *c)
 static void flush(struct conn *c)
 {
     int failed = c->state == CONN_DEAD ? 0 : stream_flush(&c->stream);
+    bool behind = false;
 
     if (failed == 0) {
         write_items(c);
@@ -223,10 +220,17 @@ static void flush(struct conn *c)
     }
     if (c->state == CONN_DEAD)
         return;
-    if (c->state == CONN_LINGER && !is_behind(c))
+    behind = is_behind(c);
+    if (!behind && c->state == CONN_LINGER) {
         stream_end(&c->stream);
-    keep_write_clock(c);
-    set_interest(c, is_behind(c));
+        behind = is_behind(c);
+    }
+    if (behind) {
+        keep_write_clock(c);
+    } else {
+        c->write_by = 0;
+    }
+    set_interest(c, behind);
     session_flushed(c);
     memory_account(c);
 }

@@ -14,207 +14,7 @@
 #include "relay/memory.h"
 #include "relay/relay.h"
 #include "relay/session.h"
-
-/* ---- budgets ---- */
-
-static struct budget *role_budget(const struct conn *c)
-{
-    struct relay *relay = c->shard->relay;
-
-    return c->role == CONN_BINARY ? &relay->binaries : &relay->phones;
-}
-
-/* Scrapes are no stranger's: they wait on their own account. */
-static struct budget *waiting_budget(
-    const struct conn *c, enum conn_account account)
-{
-    struct relay *relay = c->shard->relay;
-
-    if (account == CONN_HANDSHAKE)
-        return &relay->handshakes;
-    return c->surface == CONN_METRICS ? &relay->scrapes : &relay->pending;
-}
-
-static struct conn_list *list_of(const struct conn *c)
-{
-    if (c->account == CONN_HANDSHAKE)
-        return &c->shard->handshakes;
-    return c->account == CONN_LIVE ? &c->shard->live : &c->shard->pending;
-}
-
-static void note_who_waits(struct shard *shard)
-{
-    atomic_store(&shard->has_pending, shard->pending.first != NULL);
-    atomic_store(&shard->has_handshakes, shard->handshakes.first != NULL);
-}
-
-static void enlist(struct conn *c)
-{
-    conn_list_append(list_of(c), c);
-    note_who_waits(c->shard);
-}
-
-static void delist(struct conn *c)
-{
-    conn_list_remove(list_of(c), c);
-    note_who_waits(c->shard);
-}
-
-/* From no budget any more, and on no list. */
-static void uncount(struct conn *c)
-{
-    struct relay *relay = c->shard->relay;
-
-    address_table_close(relay->addresses, &c->hold);
-    if (c->account == CONN_LIVE) {
-        budget_give(role_budget(c), 1);
-        budget_give(&relay->live, 1);
-    } else if (c->account != CONN_UNCOUNTED) {
-        budget_give(waiting_budget(c, c->account), 1);
-    }
-    if (c->account != CONN_UNCOUNTED)
-        delist(c);
-    c->account = CONN_UNCOUNTED;
-}
-
-static void count_as(struct conn *c, enum conn_account as)
-{
-    c->account = as;
-    enlist(c);
-}
-
-static bool take_live(struct conn *c, enum metric *ret_full)
-{
-    struct relay *relay = c->shard->relay;
-
-    *ret_full = METRIC_BUDGET_CONNECTIONS;
-    if (!budget_take(&relay->live))
-        return false;
-    if (budget_take(role_budget(c)))
-        return true;
-    budget_give(&relay->live, 1);
-    *ret_full =
-        c->role == CONN_BINARY ? METRIC_BUDGET_BINARIES : METRIC_BUDGET_PHONES;
-    return false;
-}
-
-/* One more connection of that address. */
-static bool take_address(
-    struct conn *c, const struct address_key *key, struct address_hold *hold)
-{
-    struct address_table *table = c->shard->relay->addresses;
-    uint64_t now_ms = worker_now_ms(&c->shard->worker);
-
-    if (address_table_open(table, key, now_ms, hold) != ADDRESS_ADMITTED)
-        return false;
-    if (address_table_upgrade(table, hold) == ADDRESS_ADMITTED)
-        return true;
-    address_table_close(table, hold);
-    return false;
-}
-
-bool shard_count_live(
-    struct conn *c, const struct address_key *key, enum metric *ret_full)
-{
-    struct relay *relay = c->shard->relay;
-    struct address_hold hold = {.account = NULL};
-
-    if (!take_live(c, ret_full))
-        return false;
-    /* The account may be another than before: a proxy named the client. */
-    address_table_close(relay->addresses, &c->hold);
-    if (!take_address(c, key, &hold)) {
-        budget_give(role_budget(c), 1);
-        budget_give(&relay->live, 1);
-        *ret_full = METRIC_BUDGET_ADDRESS;
-        return false;
-    }
-    uncount(c);
-    c->hold = hold;
-    count_as(c, CONN_LIVE);
-    return true;
-}
-
-static void drop_waiting(struct conn *c)
-{
-    metrics_count(&c->shard->metrics, c->account == CONN_HANDSHAKE
-                                          ? METRIC_BUDGET_HANDSHAKES
-                                          : METRIC_BUDGET_PRE_UPGRADE);
-    conn_drop(c);
-}
-
-/* Another shard where somebody waits so; NULL: nowhere. */
-static struct shard *find_waiting_elsewhere(
-    const struct shard *here, enum conn_account account)
-{
-    struct relay *relay = here->relay;
-
-    for (size_t i = 0; i < relay->shard_count; i++) {
-        struct shard *shard = &relay->shards[i];
-
-        if (shard != here &&
-            atomic_load(account == CONN_HANDSHAKE ? &shard->has_handshakes
-                                                  : &shard->has_pending))
-            return shard;
-    }
-    return NULL;
-}
-
-/* Too many wait: the one that has waited longest here makes room, so that
- * peers who are quick always get in.  Never c itself: where nobody else waits,
- * another shard makes room, and until then there is one too many. */
-static void make_room(struct conn *c)
-{
-    struct conn *oldest = list_of(c)->first;
-    struct shard *other = NULL;
-
-    /* The control shard has two surfaces, whose budgets differ. */
-    while (oldest != NULL && (oldest == c || oldest->surface != c->surface))
-        oldest = oldest->next;
-    if (oldest != NULL) {
-        drop_waiting(oldest);
-        return;
-    }
-    other = find_waiting_elsewhere(c->shard, c->account);
-    if (other != NULL)
-        shard_post(other, &other->room);
-}
-
-static void count_waiting(struct conn *c, enum conn_account as)
-{
-    uncount(c);
-    (void)budget_add(waiting_budget(c, as), 1);
-    count_as(c, as);
-    /* In a drain everybody is told, however many they are. */
-    if (budget_is_passed(waiting_budget(c, as)) && !c->shard->draining)
-        make_room(c);
-}
-
-void shard_count_pending(struct conn *c)
-{
-    if (c->account != CONN_PENDING)
-        count_waiting(c, CONN_PENDING);
-}
-
-/* Count it anew as one that waits, while its address keeps its place. */
-static void count_with_hold(struct conn *c, enum conn_account as)
-{
-    struct address_hold hold = c->hold;
-
-    c->hold = (struct address_hold){.account = NULL}; /* kept by this */
-    count_waiting(c, as);
-    if (c->state == CONN_DEAD) {
-        address_table_close(c->shard->relay->addresses, &hold);
-    } else {
-        c->hold = hold;
-    }
-}
-
-void shard_handshake_done(struct conn *c)
-{
-    assert(c->account == CONN_HANDSHAKE);
-    count_with_hold(c, CONN_PENDING);
-}
+#include "relay/shard_account.h"
 
 static void observe_age(struct shard *shard, const struct conn *c)
 {
@@ -229,7 +29,7 @@ static void observe_age(struct shard *shard, const struct conn *c)
 
 void shard_conn_gone(struct shard *shard, struct conn *c)
 {
-    uncount(c);
+    shard_uncount(c);
     observe_age(shard, c);
     assert(shard->conn_count > 0);
     shard->conn_count--;
@@ -308,14 +108,14 @@ static void take_new(struct shard *shard, struct conn *c)
         conn_free(c);
         return;
     }
-    count_with_hold(c, c->state == CONN_HEAD ? CONN_PENDING : CONN_HANDSHAKE);
+    shard_count_new(c, c->state == CONN_HEAD ? CONN_PENDING : CONN_HANDSHAKE);
 }
 
 /* It was under way, and there is nowhere to go. */
 static void abandon(struct conn *c)
 {
-    count_as(c, c->account);
-    uncount(c);
+    shard_count_as(c, c->account);
+    shard_uncount(c);
     conn_free(c);
 }
 
@@ -335,7 +135,7 @@ static void on_letter(void *owner, struct mail *mail)
         abandon(c);
         return;
     }
-    count_as(c, c->account);
+    shard_count_as(c, c->account);
     frames_resume_head(c);
     memory_account(c);
     conn_flush_dirty(shard);
@@ -362,7 +162,7 @@ void shard_hand_over(struct conn *c, struct shard *to)
 {
     struct shard *from = c->shard;
 
-    delist(c); /* still counted: it moves on */
+    shard_delist(c); /* still counted: it moves on */
     from->conn_count--;
     c->moves_to = to;
     c->stream.detached = on_detached;
@@ -562,13 +362,6 @@ static void on_shed(void *owner, struct mail *mail)
     conn_flush_dirty(shard);
 }
 
-static void make_room_of(
-    const struct conn_list *list, const struct budget *budget)
-{
-    if (budget_is_passed(budget) && list->first != NULL)
-        drop_waiting(list->first);
-}
-
 /* Of another shard: too many wait, and nobody does there. */
 static void on_room(void *owner, struct mail *mail)
 {
@@ -576,8 +369,7 @@ static void on_room(void *owner, struct mail *mail)
 
     (void)mail;
     atomic_store(&shard->room.posted, false);
-    make_room_of(&shard->pending, &shard->relay->pending);
-    make_room_of(&shard->handshakes, &shard->relay->handshakes);
+    shard_make_room(shard);
 }
 
 static void on_drained(void *owner, struct mail *mail)
