@@ -1,0 +1,241 @@
+/* What each shard shows, before its worker runs and while it does. */
+#include "relay/certificates.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "relay/relay.h"
+
+#include "cmocka_all.h"
+
+enum { SHARDS = 3 };
+
+static struct config config;
+static struct relay relay;
+
+struct pem_text {
+    char *key;
+    char *chain;
+};
+
+static char *text_of(BIO *bio)
+{
+    char *data = NULL;
+    size_t len = (size_t)BIO_get_mem_data(bio, &data);
+    char *copy = calloc(1, len + 1);
+
+    assert_non_null(copy);
+    memcpy(copy, data, len);
+    BIO_free(bio);
+    return copy;
+}
+
+static struct pem_text make_certificate(const char *name)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *x = X509_new();
+    BIO *key_out = BIO_new(BIO_s_mem());
+    BIO *out = BIO_new(BIO_s_mem());
+    char alt[128];
+    X509_EXTENSION *san = NULL;
+
+    assert_int_equal(X509_set_version(x, 2), 1);
+    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), 0));
+    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), 86400));
+    assert_int_equal(X509_set_pubkey(x, key), 1);
+    (void)snprintf(alt, sizeof(alt), "DNS:%s", name);
+    san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alt);
+    assert_int_equal(X509_add_ext(x, san, -1), 1);
+    X509_EXTENSION_free(san);
+    assert_true(X509_sign(x, key, EVP_sha256()) > 0);
+    assert_int_equal(
+        PEM_write_bio_PrivateKey(key_out, key, NULL, NULL, 0, NULL, NULL), 1);
+    assert_int_equal(PEM_write_bio_X509(out, x), 1);
+    X509_free(x);
+    EVP_PKEY_free(key);
+    return (struct pem_text){text_of(key_out), text_of(out)};
+}
+
+static void pem_free(struct pem_text *text)
+{
+    free(text->key);
+    free(text->chain);
+}
+
+static struct tls_pem pem_of(const struct pem_text *text)
+{
+    return (struct tls_pem){
+        .key = span_str(text->key), .chain = span_str(text->chain)};
+}
+
+static int set_up(void **state)
+{
+    static char words[4][64];
+    char *argv[] = {words[0], words[0], words[1], words[2], NULL};
+
+    (void)state;
+    (void)snprintf(words[0], sizeof(words[0]), "--domain=relay.example.com");
+    (void)snprintf(words[1], sizeof(words[1]), "--metrics-listen=");
+    (void)snprintf(words[2], sizeof(words[2]), "--threads=%d", SHARDS);
+    assert_int_equal(config_parse(&config, 4, argv, stderr), CONFIG_RUN);
+    assert_int_equal(config.problem_count, 0);
+    return relay_init(&relay, &config);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    relay_done(&relay);
+    return 0;
+}
+
+static const struct tls_identity *shown; /* by the last judgement */
+
+static enum tls_verdict judge(
+    struct shard *shard, struct span name, struct span alpn)
+{
+    shown = NULL;
+    return certificates_judge(
+        shard, &(struct tls_hello){.server_name = name, .alpn = alpn}, &shown);
+}
+
+#define OURS     LIT("\x00\x14\x00\x00\x11relay.example.com")
+#define CAPITALS LIT("\x00\x14\x00\x00\x11RELAY.example.com")
+#define ANOTHERS LIT("\x00\x14\x00\x00\x11relax.example.com")
+#define LONGER   LIT("\x00\x15\x00\x00\x12relay.example.comm")
+#define NONE     LIT("")
+#define HTTP     LIT("\x00\x09\x08http/1.1")
+#define CHALLENGE                                                              \
+    LIT("\x00\x0b\x0a"                                                         \
+        "acme-tls/1")
+
+static void who_is_shown_what(void **state)
+{
+    struct pem_text text = make_certificate("relay.example.com");
+    struct tls_pem pem = pem_of(&text);
+    struct shard *shard = &relay.shards[0];
+
+    (void)state;
+    assert_int_equal(judge(shard, OURS, HTTP), TLS_NOT_READY);
+    assert_int_equal(judge(shard, ANOTHERS, HTTP), TLS_UNKNOWN_NAME);
+    assert_true(relay_install_certificate(&relay, &pem));
+    assert_true(relay.certificate_expires_s > 0);
+    for (size_t i = 0; i < SHARDS; i++) {
+        shard = &relay.shards[i];
+        assert_int_equal(judge(shard, OURS, HTTP), TLS_SERVE);
+        assert_ptr_equal(shown, shard->identities[TLS_USE_HTTP]);
+        assert_int_equal(judge(shard, CAPITALS, NONE), TLS_SERVE);
+        assert_int_equal(judge(shard, ANOTHERS, HTTP), TLS_UNKNOWN_NAME);
+        assert_int_equal(judge(shard, LONGER, HTTP), TLS_UNKNOWN_NAME);
+        assert_int_equal(judge(shard, NONE, HTTP), TLS_UNKNOWN_NAME);
+        /* No challenge is there: the protocol is not ours. */
+        assert_int_equal(judge(shard, OURS, CHALLENGE), TLS_SERVE);
+        assert_ptr_equal(shown, shard->identities[TLS_USE_HTTP]);
+    }
+    pem_free(&text);
+}
+
+static void note(void *ctx)
+{
+    ++*(int *)ctx;
+}
+
+static void deliver_all(void)
+{
+    for (size_t i = 0; i < SHARDS; i++)
+        mailbox_deliver(&relay.shards[i].mailbox);
+    mailbox_deliver(&relay.control.mailbox);
+}
+
+static void a_challenge_is_shown_by_all_before_it_is_said(void **state)
+{
+    struct pem_text text = make_certificate("relay.example.com");
+    struct tls_pem pem = pem_of(&text);
+    int said = 0;
+
+    (void)state;
+    relay.serving = true;
+    assert_true(relay_present_tls(&relay, &pem, note, &said));
+    assert_int_equal(said, 0);
+    assert_int_equal(judge(&relay.shards[0], OURS, CHALLENGE), TLS_NOT_READY);
+    for (size_t i = 0; i < SHARDS - 1; i++)
+        mailbox_deliver(&relay.shards[i].mailbox);
+    mailbox_deliver(&relay.control.mailbox);
+    assert_int_equal(said, 0); /* one does not show it yet */
+    deliver_all();
+    assert_int_equal(said, 1);
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &relay.shards[i];
+
+        assert_int_equal(judge(shard, OURS, CHALLENGE), TLS_SERVE);
+        assert_ptr_equal(shown, shard->identities[TLS_USE_CHALLENGE]);
+        assert_int_equal(judge(shard, ANOTHERS, CHALLENGE), TLS_UNKNOWN_NAME);
+        /* It is not for clients. */
+        assert_int_equal(judge(shard, OURS, HTTP), TLS_NOT_READY);
+    }
+    relay_withdraw_tls(&relay);
+    deliver_all();
+    for (size_t i = 0; i < SHARDS; i++)
+        assert_int_equal(
+            judge(&relay.shards[i], OURS, CHALLENGE), TLS_NOT_READY);
+    pem_free(&text);
+}
+
+static void a_new_one_replaces_the_old_one_on_each_worker(void **state)
+{
+    struct pem_text text = make_certificate("relay.example.com");
+    struct tls_pem pem = pem_of(&text);
+    const struct tls_identity *old[SHARDS];
+
+    (void)state;
+    assert_true(relay_install_certificate(&relay, &pem));
+    for (size_t i = 0; i < SHARDS; i++)
+        old[i] = relay.shards[i].identities[TLS_USE_HTTP];
+    relay.serving = true;
+    assert_true(relay_install_certificate(&relay, &pem));
+    for (size_t i = 0; i < SHARDS; i++)
+        assert_ptr_equal(relay.shards[i].identities[TLS_USE_HTTP], old[i]);
+    mailbox_deliver(&relay.shards[1].mailbox);
+    assert_ptr_equal(relay.shards[0].identities[TLS_USE_HTTP], old[0]);
+    assert_ptr_not_equal(relay.shards[1].identities[TLS_USE_HTTP], old[1]);
+    /* What is still on its way when the relay ends is freed with it. */
+    pem_free(&text);
+}
+
+static void what_does_not_do_changes_nothing(void **state)
+{
+    struct pem_text good = make_certificate("relay.example.com");
+    struct pem_text other = make_certificate("other.example.com");
+    struct tls_pem pem = pem_of(&good);
+    const struct tls_pem bad[] = {
+        pem_of(&other),
+        {.key = pem.key, .chain = span_str(other.chain)},
+        {.key = span_str("garbage"), .chain = pem.chain},
+        {.key = pem.key, .chain = span_str("")},
+    };
+    const struct tls_identity *before = NULL;
+    int said = 0;
+
+    (void)state;
+    assert_true(relay_install_certificate(&relay, &pem));
+    before = relay.shards[0].identities[TLS_USE_HTTP];
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_false(relay_install_certificate(&relay, &bad[i]));
+        assert_false(relay_present_tls(&relay, &bad[i], note, &said));
+        assert_ptr_equal(relay.shards[0].identities[TLS_USE_HTTP], before);
+        assert_null(relay.shards[0].identities[TLS_USE_CHALLENGE]);
+    }
+    assert_int_equal(said, 0);
+    pem_free(&good);
+    pem_free(&other);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+RUN_TESTS("certificates", CASE(who_is_shown_what),
+    CASE(a_challenge_is_shown_by_all_before_it_is_said),
+    CASE(a_new_one_replaces_the_old_one_on_each_worker),
+    CASE(what_does_not_do_changes_nothing));
