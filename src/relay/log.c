@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/civil_time.h"
 #include "base/json_text.h"
 #include "base/logfmt.h"
 
@@ -26,28 +27,32 @@ static const char *const levels[] = {
     [LOG_ERROR] = "ERROR",
 };
 
-/* RFC 3339 in the local zone, milliseconds; Z for UTC. */
-static void add_time(struct text *line)
+/* The offset of local time now.  Takes a lock of the C library. */
+static int local_zone_s(void)
 {
-    struct timespec now;
+    time_t now = time(NULL);
     struct tm tm;
 
+    return localtime_r(&now, &tm) == NULL ? 0 : (int)tm.tm_gmtoff;
+}
+
+/* RFC 3339 in that zone, milliseconds; Z for UTC. */
+static void add_time(struct text *line, int zone_s)
+{
+    int minutes = (zone_s < 0 ? -zone_s : zone_s) / 60;
+    struct timespec now;
+    struct civil_time t;
+
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    if (localtime_r(&now.tv_sec, &tm) == NULL)
-        tm = (struct tm){.tm_year = 70, .tm_mday = 1};
-    text_addf(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03ld", tm.tm_year + 1900,
-        tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-        now.tv_nsec / 1000000);
-    if (tm.tm_gmtoff == 0) {
+    t = civil_time_of(now.tv_sec + zone_s);
+    text_addf(line, "%04d-%02d-%02dT%02d:%02d:%02d.%03ld", t.year, t.month,
+        t.day, t.hour, t.minute, t.second, now.tv_nsec / 1000000);
+    if (zone_s == 0) {
         text_add_char(line, 'Z');
-        return;
+    } else {
+        text_addf(line, "%c%02d:%02d", zone_s < 0 ? '-' : '+', minutes / 60,
+            minutes % 60);
     }
-
-    long minutes = tm.tm_gmtoff / 60;
-    long size = minutes < 0 ? -minutes : minutes;
-
-    text_addf(
-        line, "%c%02ld:%02ld", minutes < 0 ? '-' : '+', size / 60, size % 60);
 }
 
 static void add_text_field(
@@ -112,7 +117,7 @@ size_t log_render(char buf[LOG_LINE_MAX], enum log_format format,
     assert(event->level < ARRAY_LEN(levels));
     assert(format < ARRAY_LEN(formats));
     text_add_str(&line, formats[format].start);
-    add_time(&line);
+    add_time(&line, event->zone_s);
     text_add_str(&line, formats[format].time_end);
     add_field(&line, format, "level", &LOG_TEXT(0, levels[event->level]));
     add_field(&line, format, "msg", &LOG_TEXT(0, event->msg));
@@ -182,6 +187,9 @@ void log_write(enum log_level level, const char *msg,
     struct log_event event = {
         .level = level, .msg = msg, .fields = fields, .count = count};
 
+    event.zone_s =
+        log == NULL ? local_zone_s()
+                    : atomic_load_explicit(&log->zone_s, memory_order_relaxed);
     if (log == NULL) {
         write_line(STDERR_FILENO, LOG_AS_TEXT, &event);
     } else if (level == LOG_ERROR ||
@@ -197,6 +205,7 @@ void log_write(enum log_level level, const char *msg,
 int log_init(struct log *log, enum log_format format, int fd)
 {
     *log = (struct log){.format = format, .fd = fd};
+    atomic_init(&log->zone_s, local_zone_s());
     return -pthread_mutex_init(&log->lock, NULL);
 }
 
@@ -226,6 +235,7 @@ static void say_left_out(const struct log *log, const char *msg, uint64_t lines)
                 LOG_INT(LOG_SUPPRESSED, (int64_t)lines),
             },
         .count = 2,
+        .zone_s = atomic_load_explicit(&log->zone_s, memory_order_relaxed),
     };
 
     write_line(log->fd, log->format, &event);
@@ -233,6 +243,7 @@ static void say_left_out(const struct log *log, const char *msg, uint64_t lines)
 
 void log_tick(struct log *log)
 {
+    atomic_store_explicit(&log->zone_s, local_zone_s(), memory_order_relaxed);
     (void)pthread_mutex_lock(&log->lock);
     while (is_writable(log->fd)) {
         uint64_t lines = 0;

@@ -98,6 +98,7 @@ struct log {
     enum log_format format;
     int fd;
     atomic_bool limited;
+    atomic_int zone_s;    /* local time, in seconds east of UTC */
     pthread_mutex_t lock; /* of what follows */
     struct log_flood flood;
 };
@@ -115,7 +116,8 @@ void log_install(struct log *log);
 /* The boot is over: floods are thinned out from now on. */
 NONNULL void log_limit(struct log *log);
 
-/* Say what was left out, as `log_suppressed` lines; once a second. */
+/* Say what was left out, as `log_suppressed` lines, and see whether the local
+ * time has changed its offset; once a second. */
 NONNULL void log_tick(struct log *log);
 
 /* Lines left out since the start. */
@@ -131,6 +133,7 @@ struct log_event {
     const struct log_field *fields;
     size_t count;
     uint64_t suppressed; /* lines of this event before it; 0 is not said */
+    int zone_s;          /* of the time that it is written with, east of UTC */
 };
 
 /* The same text without writing it, for tests: returns its length. */

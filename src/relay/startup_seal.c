@@ -11,7 +11,8 @@
 enum { ALL_PARTS = (1U << SEAL_PART_COUNT) - 1 };
 
 /* A system call that the profile does not have: name it, then die as the
- * kernel would have it.  Async-signal-safe: no allocation, one write. */
+ * kernel would have it.  Async-signal-safe: no allocation, no
+ * lock, one write. */
 static void on_violation(int sig, siginfo_t *info, void *context)
 {
     const char *name = seal_syscall_name(info->si_syscall);

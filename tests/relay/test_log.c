@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmocka_all.h"
@@ -41,6 +42,38 @@ static void a_line_as_documented(void **state)
     assert_true(year > 2000 && end == 28);
     assert_non_null(strstr(
         line, " level=WARN msg=\"two words\" server_id=s close_code=1001\n"));
+}
+
+/* The offset is said, and the time is that of the zone: it names the same
+ * moment whatever the offset. */
+static void the_time_in_other_zones(void **state)
+{
+    static const struct {
+        int zone_s;
+        const char *said;
+    } cases[] = {
+        {0, "Z"},
+        {19800, "+05:30"},
+        {-12600, "-03:30"},
+        {50400, "+14:00"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct log_event event = *EVENT(LOG_TEXT(LOG_ERR, "x"));
+        struct tm tm = {.tm_sec = 0};
+        time_t now = time(NULL);
+        const char *line = NULL;
+        const char *end = NULL;
+
+        event.zone_s = cases[i].zone_s;
+        line = render(LOG_AS_TEXT, &event);
+        end = strptime(line, "time=%Y-%m-%dT%H:%M:%S", &tm);
+        assert_non_null(end);
+        assert_memory_equal(end + 4, cases[i].said, strlen(cases[i].said));
+        assert_int_equal(end[4 + strlen(cases[i].said)], ' ');
+        assert_in_range(timegm(&tm) - cases[i].zone_s, now, now + 3600);
+    }
 }
 
 static void the_same_line_as_json(void **state)
@@ -276,6 +309,7 @@ static void a_reader_that_stalls_costs_lines_and_nothing_else(void **state)
 
 RUN_TESTS("log", cmocka_unit_test(a_line_as_documented),
     cmocka_unit_test(the_same_line_as_json),
+    cmocka_unit_test(the_time_in_other_zones),
     cmocka_unit_test(what_was_suppressed_is_said_first),
     cmocka_unit_test(a_long_line_is_cut_and_says_so),
     cmocka_unit_test(nothing_is_left_out_before_the_limit),
