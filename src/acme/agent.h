@@ -9,7 +9,8 @@
  *
  * What the relay can rely on:
  * - the first message is AGENT_STATUS "starting"; then, if the directory has
- *   a valid certificate, AGENT_CERTIFICATE "cached";
+ *   a valid certificate, AGENT_CERTIFICATE "cached", and if it has an RSA
+ *   certificate beside it, AGENT_CERTIFICATE "cached-rsa";
  * - each failure of an order is one AGENT_FAILURE with the time of the next
  *   try; an AGENT_STATUS "idle" with that time follows;
  * - AGENT_CERTIFICATE "issued" means that the certificate was judged with its

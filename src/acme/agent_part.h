@@ -30,7 +30,8 @@ NONNULL int64_t agent_due_s(const struct agent *a);
 /* Say it to the relay; if that cannot be done, the agent is stopping. */
 NONNULL void agent_send_status(struct agent *a, enum agent_state state);
 NONNULL void agent_send_failure(struct agent *a, const struct failure *failure);
-NONNULL void agent_send_certificate(struct agent *a, enum agent_source source);
+NONNULL void agent_send_certificate(struct agent *a,
+    const struct certificate *certificate, enum agent_source source);
 
 /* Take one message if one comes in time; true if one came. */
 NONNULL bool agent_hear(struct agent *a, int timeout_ms);
