@@ -10,7 +10,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "push/credentials.h"
+#include "agents.h"
+#include "base/environment.h"
+#include "relay/agent_link.h"
 #include "relay/certificate_files.h"
 #include "relay/config.h"
 #include "relay/log.h"
@@ -123,38 +125,54 @@ static void log_starting(const struct config *config)
     }
 }
 
-/* What TLS shows from the first handshake on. */
-static bool load_certificate(struct relay *relay)
+/* Where TLS has its certificates from: files, or an agent. */
+static bool find_certificates(struct relay *relay, struct agents *agents)
 {
-    if (relay->domain == NULL)
-        return true;
-    if (!certificate_files_load(relay))
+    if (relay->domain != NULL && !certificate_files_load(relay))
         return false;
-    if (relay->certificate_expires_s == 0) {
-        LOG(LOG_WARN, "no certificate yet: TLS handshakes fail until one comes",
-            LOG_TEXT(LOG_DOMAIN, relay->domain));
+    if (agents->channel < 0)
+        return true;
+    if (agent_link_open(relay, agents->channel) != 0) {
+        log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
+        return false;
     }
+    agents->channel = -1;
     return true;
+}
+
+static int run_relay(
+    struct startup *startup, struct log *log, struct agents *agents)
+{
+    struct relay *relay = calloc(1, sizeof(*relay));
+    int status = EXIT_RUNTIME;
+
+    if (relay == NULL || relay_init(relay, startup->config) != 0) {
+        log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
+    } else {
+        relay->log = log;
+        if (find_certificates(relay, agents))
+            status = serve(startup, relay);
+        relay_done(relay);
+    }
+    free(relay);
+    return status;
 }
 
 static int run(struct startup *startup, struct log *log)
 {
     const struct config *config = startup->config;
-    struct relay *relay = calloc(1, sizeof(*relay));
+    struct agents agents;
     int status = EXIT_RUNTIME;
 
     log_push();
     log_starting(config);
     log_capacity(config);
-    if (relay == NULL || relay_init(relay, config) != 0) {
-        log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
-    } else {
-        relay->log = log;
-        if (load_certificate(relay))
-            status = serve(startup, relay);
-        relay_done(relay);
-    }
-    free(relay);
+    if (!agents_start(config, &agents))
+        return EXIT_RUNTIME;
+    /* Whoever sends wakes has it by now; who serves strangers must not. */
+    environment_forget(CONFIG_FCM_CREDENTIALS);
+    status = run_relay(startup, log, &agents);
+    agents_end(&agents);
     return status;
 }
 
@@ -203,13 +221,16 @@ int main(int argc, char *argv[])
     static struct log log;
     struct startup startup = {
         .config = &config,
-        .check_credentials = credentials_check,
+        .check_credentials = agents_check_credentials,
     };
     int status = EXIT_SUCCESS;
 
     switch (config_parse(&config, argc, argv, stderr)) {
     case CONFIG_SHOW_HELP:
         config_help(stdout);
+        return EXIT_SUCCESS;
+    case CONFIG_SHOW_HELP_CERTIFICATES:
+        config_help_certificates(stdout);
         return EXIT_SUCCESS;
     case CONFIG_SHOW_HELP_LIMITS:
         config_help_limits(stdout);
@@ -222,6 +243,7 @@ int main(int argc, char *argv[])
     case CONFIG_RUN:
         break;
     }
+    agents_check(&config);
     start_log(&log, &config);
     status = boot(&startup, &log);
     posture_record_done(&startup.record);

@@ -16,6 +16,20 @@ static bool is_ours(const struct relay *relay, struct span name)
     return http_name_is(name, relay->domain);
 }
 
+/* For a client of HTTP: what it can take, or else what there is. */
+static const struct tls_identity *choose(
+    const struct shard *shard, const struct tls_hello *hello)
+{
+    const struct tls_identity *first = shard->identities[TLS_USE_HTTP];
+    const struct tls_identity *rsa = shard->identities[TLS_USE_RSA];
+
+    if (first == NULL || rsa == NULL)
+        return first == NULL ? rsa : first;
+    return client_hello_takes_ecdsa(hello->signature_algorithms, hello->suites)
+               ? first
+               : rsa;
+}
+
 enum tls_verdict certificates_judge(
     void *owner, const struct tls_hello *hello, const struct tls_identity **ret)
 {
@@ -25,11 +39,16 @@ enum tls_verdict certificates_judge(
     if (!client_hello_host_name(hello->server_name, &name) ||
         !is_ours(shard->relay, name))
         return TLS_UNKNOWN_NAME;
-    *ret = shard->identities[TLS_USE_HTTP];
-    if (shard->identities[TLS_USE_CHALLENGE] != NULL &&
-        client_hello_offers(hello->alpn, "acme-tls/1"))
+    if (client_hello_offers(hello->alpn, "acme-tls/1")) {
         *ret = shard->identities[TLS_USE_CHALLENGE];
-    return *ret == NULL ? TLS_NOT_READY : TLS_SERVE;
+        if (*ret == NULL) /* then the protocol is none of ours */
+            *ret = shard->identities[TLS_USE_HTTP];
+        return *ret == NULL ? TLS_NOT_READY : TLS_SERVE;
+    }
+    *ret = choose(shard, hello);
+    if (*ret != NULL)
+        return TLS_SERVE;
+    return atomic_load(&shard->relay->awaiting) ? TLS_AWAIT : TLS_NOT_READY;
 }
 
 void certificates_done(struct shard *shard)
@@ -97,6 +116,9 @@ static void exchange(struct delivery *d)
 
     *place = d->identity;
     d->identity = old;
+    if (*place != NULL && d->batch->use != TLS_USE_CHALLENGE &&
+        d->batch->relay->serving)
+        shard_post(d->to, &d->to->shown);
 }
 
 static void on_there(void *owner, struct mail *mail)
@@ -207,22 +229,35 @@ static void log_installed(const struct relay *relay, int64_t expires_s)
     }
 }
 
-bool relay_install_certificate(struct relay *relay, const struct tls_pem *pem)
+static bool install(
+    struct relay *relay, enum tls_use use, const struct tls_pem *pem)
 {
     struct batch *batch = NULL;
-    const char *err = make(relay, TLS_USE_HTTP, pem, &batch);
+    int64_t expires_s = 0;
+    const char *err = make(relay, use, pem, &batch);
 
     if (err != NULL) {
         metrics_count(&relay->control.metrics, METRIC_CERTIFICATE_REFUSED);
         log_refused(relay, err);
         return false;
     }
-    relay->certificate_expires_s =
-        tls_identity_expires_s(batch->deliveries[0].identity);
+    expires_s = tls_identity_expires_s(batch->deliveries[0].identity);
+    if (use == TLS_USE_HTTP)
+        relay->certificate_expires_s = expires_s;
     metrics_count(&relay->control.metrics, METRIC_CERTIFICATE_INSTALLED);
-    log_installed(relay, relay->certificate_expires_s);
+    log_installed(relay, expires_s);
     deliver(batch);
     return true;
+}
+
+bool relay_install_certificate(struct relay *relay, const struct tls_pem *pem)
+{
+    return install(relay, TLS_USE_HTTP, pem);
+}
+
+bool relay_install_rsa(struct relay *relay, const struct tls_pem *pem)
+{
+    return install(relay, TLS_USE_RSA, pem);
 }
 
 bool relay_present_tls(struct relay *relay, const struct tls_pem *pem,
@@ -258,4 +293,10 @@ bool relay_present_http(
 void relay_withdraw_http(struct relay *relay, const char *token)
 {
     challenges_remove(&relay->challenges, token);
+}
+
+void relay_withdraw_all(struct relay *relay)
+{
+    relay_withdraw_tls(relay);
+    challenges_clear(&relay->challenges);
 }

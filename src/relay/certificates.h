@@ -21,6 +21,9 @@ typedef void certificates_shown_fn(void *ctx);
  */
 MUST_CHECK NONNULL bool relay_install_certificate(
     struct relay *relay, const struct tls_pem *pem);
+/* The same, of a second one for clients that take no ECDSA. */
+MUST_CHECK NONNULL bool relay_install_rsa(
+    struct relay *relay, const struct tls_pem *pem);
 
 /*
  * Show that certificate to handshakes with ALPN acme-tls/1 (RFC 8737); shown,
@@ -36,6 +39,8 @@ NONNULL void relay_withdraw_tls(struct relay *relay);
 MUST_CHECK NONNULL bool relay_present_http(
     struct relay *relay, const char *token, const char *authorization);
 NONNULL void relay_withdraw_http(struct relay *relay, const char *token);
+/* Nothing that was presented is answered any more. */
+NONNULL void relay_withdraw_all(struct relay *relay);
 
 /* What a shard's TLS server asks; owner is the shard. */
 NONNULL enum tls_verdict certificates_judge(void *owner,

@@ -11,8 +11,7 @@
 #include "relay/limits.h"
 
 enum {
-    HOST_NAME_MAX_LEN = 253, /* bytes; RFC 1035 section 2.3.4 */
-    HOST_LABEL_MAX_LEN = 63,
+    HOST_LABEL_MAX_LEN = 63, /* bytes; RFC 1035 section 2.3.4 */
 };
 
 static const char *const true_words[] = {"1", "t", "T", "true", "TRUE", "True"};
@@ -45,7 +44,7 @@ static bool is_integer(const char *value)
     return num_parse_u64(span_str(value), INT64_MAX, &number);
 }
 
-static void add_problem(struct config *c, const struct config_problem *problem,
+void config_add_problem(struct config *c, const struct config_problem *problem,
     const char *observed)
 {
     struct config_problem *to = &c->problems[c->problem_count];
@@ -76,7 +75,7 @@ static void add_proxy(struct config *c, const char *value)
         problem.err = cidr_text(status);
     }
     if (c->proxy_count == CONFIG_PROXIES_MAX || status != CIDR_OK) {
-        add_problem(c, &problem, value);
+        config_add_problem(c, &problem, value);
     } else {
         c->proxy_count++;
     }
@@ -172,7 +171,7 @@ static void check_mode(struct config *c)
     };
 
     if (c->text[CONFIG_DOMAIN][0] == '\0' && !c->insecure)
-        add_problem(c, &problem, "neither flag");
+        config_add_problem(c, &problem, "neither flag");
 }
 
 static void check_exclusive(struct config *c)
@@ -196,7 +195,8 @@ static void check_exclusive(struct config *c)
 
         set_key(&problem, rivals[i]);
         if (c->insecure && c->given[rivals[i]])
-            add_problem(c, &problem, "given together with --insecure-listen");
+            config_add_problem(
+                c, &problem, "given together with --insecure-listen");
     }
 }
 
@@ -241,7 +241,7 @@ static void check_number(struct config *c, size_t flag)
         (void)text_format(
             observed, sizeof(observed), "%s %s", row->name, value);
         set_key(&problem, flag);
-        add_problem(c, &problem, observed);
+        config_add_problem(c, &problem, observed);
     }
     c->count[flag] = count;
 }
@@ -267,7 +267,7 @@ static void check_log_format(struct config *c)
 
     c->log_json = strcmp(format, "json") == 0;
     if (!c->log_json && strcmp(format, "text") != 0)
-        add_problem(c, &problem, format);
+        config_add_problem(c, &problem, format);
 }
 
 /* One name with a dot, as certificates and SNI have it: RFC 1123 section 2.1,
@@ -277,7 +277,7 @@ static bool is_host_name(struct span name)
     bool dotted = false;
     size_t label = 0;
 
-    if (name.len > HOST_NAME_MAX_LEN)
+    if (name.len > CONFIG_DOMAIN_MAX)
         return false;
     for (size_t i = 0; i < name.len; i++) {
         uint8_t c = name.ptr[i];
@@ -306,8 +306,13 @@ static void check_domain(struct config *c)
                "xn-- form; no port, no trailing dot",
     };
 
-    if (!is_host_name(span_str(c->text[CONFIG_DOMAIN])))
-        add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
+    if (!is_host_name(span_str(c->text[CONFIG_DOMAIN]))) {
+        config_add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
+        return;
+    }
+    for (size_t i = 0; c->text[CONFIG_DOMAIN][i] != '\0'; i++)
+        c->domain[i] = (char)tolower((unsigned char)c->text[CONFIG_DOMAIN][i]);
+    c->text[CONFIG_DOMAIN] = c->domain;
 }
 
 /* Both files or none, and only where TLS is served. */
@@ -326,12 +331,33 @@ static void check_certificate(struct config *c)
     set_key(&problem, has_cert ? CONFIG_TLS_CERT : CONFIG_TLS_KEY);
     if (has_cert != has_key) {
         problem.err = "one of the two files is missing";
-        add_problem(c, &problem, has_cert ? "no --tls-key" : "no --tls-cert");
+        config_add_problem(
+            c, &problem, has_cert ? "no --tls-key" : "no --tls-cert");
     } else if (has_cert && c->insecure) {
         problem.err = "no TLS is served with --insecure-listen";
-        add_problem(c, &problem, "given together with --insecure-listen");
+        config_add_problem(
+            c, &problem, "given together with --insecure-listen");
     }
     c->has_certificate = has_cert && has_key && !c->insecure;
+}
+
+/* A flag that would be of no effect is a mistake. */
+static void check_acme(struct config *c)
+{
+    static const enum config_flag flags[] = {
+        CONFIG_ACME_EMAIL, CONFIG_ACME_DIRECTORY, CONFIG_ACME_CA_FILE};
+    struct config_problem problem = {
+        .msg = "refusing to start: no certificate is ordered",
+        .err = "nothing is asked of a CA with --tls-cert or --insecure-listen",
+        .expected = "--domain, without --tls-cert and --insecure-listen",
+        .fix = "drop this flag, or the other one",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        set_key(&problem, flags[i]);
+        if (c->given[flags[i]] && (c->insecure || c->has_certificate))
+            config_add_problem(c, &problem, c->text[flags[i]]);
+    }
 }
 
 /* An empty path would be the working directory, or none at all. */
@@ -347,7 +373,7 @@ static void check_cert_cache(struct config *c)
     };
 
     if (c->text[CONFIG_CERT_CACHE][0] == '\0')
-        add_problem(c, &problem, "\"\"");
+        config_add_problem(c, &problem, "\"\"");
 }
 
 static void check_listener(struct config *c, enum config_flag flag)
@@ -365,7 +391,7 @@ static void check_listener(struct config *c, enum config_flag flag)
 
     set_key(&problem, flag);
     if (status != HOST_PORT_OK)
-        add_problem(c, &problem, c->text[flag]);
+        config_add_problem(c, &problem, c->text[flag]);
 }
 
 static void check_metrics(struct config *c)
@@ -387,7 +413,7 @@ static void check_metrics(struct config *c)
     if (c->text[CONFIG_METRICS_LISTEN][0] == '\0')
         return;
     if (status != HOST_PORT_OK || !host_port_is_loopback(&hp))
-        add_problem(c, &problem, c->text[CONFIG_METRICS_LISTEN]);
+        config_add_problem(c, &problem, c->text[CONFIG_METRICS_LISTEN]);
 }
 
 static void validate(struct config *c)
@@ -405,6 +431,7 @@ static void validate(struct config *c)
         check_cert_cache(c);
     }
     check_certificate(c);
+    check_acme(c);
     check_metrics(c);
 }
 
@@ -474,6 +501,8 @@ enum config_outcome config_parse(
     }
     if (ret->on[CONFIG_HELP])
         return CONFIG_SHOW_HELP;
+    if (ret->on[CONFIG_HELP_CERTIFICATES])
+        return CONFIG_SHOW_HELP_CERTIFICATES;
     if (ret->on[CONFIG_HELP_LIMITS])
         return CONFIG_SHOW_HELP_LIMITS;
     if (ret->on[CONFIG_VERSION])

@@ -120,16 +120,18 @@ def describe(path, domain=DOMAIN):
     return text
 
 
-def make_certificate(cache, days=90, key_type="ec", issuer=None, domain=DOMAIN):
-    """A certificate as the existing relay has written it: its key, its chain."""
+def make_certificate(cache, days=90, key_type="ec", issuer=None, domain=DOMAIN, age=0):
+    """A certificate as the existing relay has written it, age days ago: its key, its chain."""
     key, request, cert, names = (cache.parent / n for n in ("k.pem", "r.pem", "c.pem", "names"))
     issuer = issuer or Issuer(cache.parent)
     new_key = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
                "rsa": ["-newkey", "rsa:2048"]}[key_type]
     openssl("req", *new_key, "-nodes", "-keyout", key, "-out", request, "-subj", "/")
     names.write_text(f"subjectAltName=DNS:{domain}\nauthorityKeyIdentifier=keyid\n")
-    openssl("x509", "-req", "-in", request, "-CA", issuer.cert, "-CAkey", issuer.key, "-days", days, "-out", cert,
-            "-extfile", names)
+    sign = ["openssl", "x509", "-req", "-in", request, "-CA", issuer.cert, "-CAkey", issuer.key, "-days", days, "-out", cert,
+            "-extfile", names]
+    past = ["faketime", "-f", f"-{age}d"] if age else []
+    subprocess.run([str(word) for word in (*past, *sign)], check=True, capture_output=True)
     return key, cert.read_text() + issuer.cert.read_text()
 
 

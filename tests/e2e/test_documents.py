@@ -111,10 +111,10 @@ def test_make_targets_that_are_named_exist():
 def flags_of_help():
     """Flag with its value to its default, as the program says them."""
     found = {}
-    for option in ("--help", "--help-limits"):
+    for option in ("--help", "--help-certificates", "--help-limits"):
         text = subprocess.run([RELAY_BIN, option], capture_output=True, text=True, check=True).stdout
         for flag, said in re.findall(r"^  (--[a-z-]+(?: [A-Z]+)?) +(.*)$", text, re.M):
-            pattern = r"\(default:? ([^)]*)\)" if option == "--help" else r"\(([^)]*)\)(; 0: off)?$"
+            pattern = r"\(default:? ([^)]*)\)" if option != "--help-limits" else r"\(([^)]*)\)(; 0: off)?$"
             match = re.search(pattern, said)
             found[flag] = "".join(filter(None, match.groups())).replace("fds", "descriptors") if match else ""
     assert len(found) > 25
