@@ -99,10 +99,15 @@ const char *agents_check_credentials(const char *document)
 
 /* ---- their life ---- */
 
+struct confinement {
+    const struct config *config;
+};
+
 /* In the supervisor, before the first agent. */
 static bool confine(void *ctx)
 {
-    const struct config *config = ctx;
+    const struct confinement *confinement = ctx;
+    const struct config *config = confinement->config;
 
     environment_forget(CONFIG_FCM_CREDENTIALS);
     return startup_seal_agent(
@@ -122,10 +127,11 @@ static bool fail(const struct config *config, const char *act, int failed)
 
 bool agents_start(const struct config *config, struct agents *ret)
 {
+    struct confinement confinement = {.config = config};
     struct supervisor_config supervisor = {
         .agent = configure(config),
         .confine = confine,
-        .ctx = (void *)(uintptr_t)config,
+        .ctx = &confinement,
     };
     CLOSES int directory = -1;
     int failed = 0;

@@ -1,5 +1,6 @@
 #include "relay/config.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,9 +195,10 @@ static void check_exclusive(struct config *c)
         };
 
         set_key(&problem, rivals[i]);
-        if (c->insecure && c->given[rivals[i]])
+        if (c->insecure && c->given[rivals[i]]) {
             config_add_problem(
                 c, &problem, "given together with --insecure-listen");
+        }
     }
 }
 
@@ -295,6 +297,20 @@ static bool is_host_name(struct span name)
     return dotted && label > 0;
 }
 
+/* As certificates and files have it. */
+static void copy_lower(char ret[CONFIG_DOMAIN_MAX + 1], const char *name)
+{
+    size_t len = strlen(name);
+
+    assert(len <= CONFIG_DOMAIN_MAX);
+    for (size_t i = 0; i < len; i++) {
+        int c = (unsigned char)name[i];
+
+        ret[i] = (char)tolower(c);
+    }
+    ret[len] = '\0';
+}
+
 static void check_domain(struct config *c)
 {
     static const struct config_problem problem = {
@@ -310,8 +326,7 @@ static void check_domain(struct config *c)
         config_add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
         return;
     }
-    for (size_t i = 0; c->text[CONFIG_DOMAIN][i] != '\0'; i++)
-        c->domain[i] = (char)tolower((unsigned char)c->text[CONFIG_DOMAIN][i]);
+    copy_lower(c->domain, c->text[CONFIG_DOMAIN]);
     c->text[CONFIG_DOMAIN] = c->domain;
 }
 

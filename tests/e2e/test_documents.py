@@ -179,6 +179,7 @@ def test_commands_use_flags_that_exist():
 PHRASES = {  # of docs/protocol.md; the constants are those of limits.h
     "One message is at most {:,} bytes": ["LIMIT_MESSAGE_BYTES"],
     "A message must be\ncomplete {} s after its first byte": ["LIMIT_MESSAGE_MS"],
+    "a handshake waits up to {} s for it": ["LIMIT_CERTIFICATE_MS"],
     "The head must be complete {} s after the connection was accepted": ["LIMIT_HEAD_MS"],
     "phone | {} ‡ phones are there": ["LIMIT_PHONES"],
     "its server-id stays for {} s": ["LIMIT_GRACE_MS"],
