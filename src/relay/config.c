@@ -304,9 +304,9 @@ static void copy_lower(char ret[CONFIG_DOMAIN_MAX + 1], const char *name)
 
     assert(len <= CONFIG_DOMAIN_MAX);
     for (size_t i = 0; i < len; i++) {
-        int c = (unsigned char)name[i];
+        bool is_capital = name[i] >= 'A' && name[i] <= 'Z';
 
-        ret[i] = (char)tolower(c);
+        ret[i] = (char)(is_capital ? name[i] - 'A' + 'a' : name[i]);
     }
     ret[len] = '\0';
 }
