@@ -74,6 +74,7 @@ struct batch {
     enum tls_use use;
     certificates_shown_fn *shown;
     void *ctx;
+    int64_t expires_s; /* of a certificate for clients; 0: unknown */
     size_t count;
     size_t under_way;
     struct delivery deliveries[];
@@ -86,14 +87,45 @@ static void batch_free(struct batch *batch)
     free(batch);
 }
 
+static void log_installed(const struct relay *relay, int64_t expires_s)
+{
+    char text[32] = "unknown";
+    time_t when = (time_t)expires_s;
+    struct tm tm;
+
+    if (expires_s != 0 && gmtime_r(&when, &tm) != NULL)
+        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    LOG(LOG_INFO, "certificate_installed", LOG_TEXT(LOG_DOMAIN, relay->domain),
+        LOG_TEXT(LOG_EXPIRES, text));
+    if (expires_s != 0 && expires_s <= time(NULL)) {
+        LOG(LOG_WARN, "certificate_expired",
+            LOG_TEXT(LOG_DOMAIN, relay->domain), LOG_TEXT(LOG_EXPIRES, text));
+    }
+}
+
+/* Every shard shows it now; at the end of the relay that is nobody's concern
+ * any more. */
+static void announce(const struct batch *batch)
+{
+    struct relay *relay = batch->relay;
+
+    if (atomic_load(&relay->stopped))
+        return;
+    if (batch->shown != NULL)
+        batch->shown(batch->ctx);
+    if (batch->use == TLS_USE_CHALLENGE)
+        return;
+    metrics_count(&relay->control.metrics, METRIC_CERTIFICATE_INSTALLED);
+    log_installed(relay, batch->expires_s);
+}
+
 /* One came back. */
 static void finish(struct batch *batch)
 {
     assert(batch->under_way > 0);
     if (--batch->under_way > 0)
         return;
-    if (batch->shown != NULL)
-        batch->shown(batch->ctx);
+    announce(batch);
     batch_free(batch);
 }
 
@@ -213,27 +245,10 @@ static void log_refused(const struct relay *relay, const char *err)
             "name of --domain; what was served before still is"));
 }
 
-static void log_installed(const struct relay *relay, int64_t expires_s)
-{
-    char text[32] = "unknown";
-    time_t when = (time_t)expires_s;
-    struct tm tm;
-
-    if (expires_s != 0 && gmtime_r(&when, &tm) != NULL)
-        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    LOG(LOG_INFO, "certificate_installed", LOG_TEXT(LOG_DOMAIN, relay->domain),
-        LOG_TEXT(LOG_EXPIRES, text));
-    if (expires_s != 0 && expires_s <= time(NULL)) {
-        LOG(LOG_WARN, "certificate_expired",
-            LOG_TEXT(LOG_DOMAIN, relay->domain), LOG_TEXT(LOG_EXPIRES, text));
-    }
-}
-
 static bool install(
     struct relay *relay, enum tls_use use, const struct tls_pem *pem)
 {
     struct batch *batch = NULL;
-    int64_t expires_s = 0;
     const char *err = make(relay, use, pem, &batch);
 
     if (err != NULL) {
@@ -241,11 +256,9 @@ static bool install(
         log_refused(relay, err);
         return false;
     }
-    expires_s = tls_identity_expires_s(batch->deliveries[0].identity);
+    batch->expires_s = tls_identity_expires_s(batch->deliveries[0].identity);
     if (use == TLS_USE_HTTP)
-        relay->certificate_expires_s = expires_s;
-    metrics_count(&relay->control.metrics, METRIC_CERTIFICATE_INSTALLED);
-    log_installed(relay, expires_s);
+        relay->certificate_expires_s = batch->expires_s;
     deliver(batch);
     return true;
 }

@@ -16,8 +16,8 @@ struct shard;
 typedef void certificates_shown_fn(void *ctx);
 
 /*
- * Show that certificate to clients from now on, and log it; false: it was
- * logged why not, and what was shown before stays.
+ * Show that certificate to clients from now on, and log it once all shards do;
+ * false: it was logged why not, and what was shown before stays.
  */
 MUST_CHECK NONNULL bool relay_install_certificate(
     struct relay *relay, const struct tls_pem *pem);
@@ -27,7 +27,8 @@ MUST_CHECK NONNULL bool relay_install_rsa(
 
 /*
  * Show that certificate to handshakes with ALPN acme-tls/1 (RFC 8737); shown,
- * which may be NULL, is called once all shards do.  False: it was logged why
+ * which may be NULL, is called once all shards do, unless the relay ends
+ * before.  False: it was logged why
  * not, and shown is not called.
  */
 MUST_CHECK bool relay_present_tls(struct relay *relay,

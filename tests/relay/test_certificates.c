@@ -174,6 +174,11 @@ static void where_one_may_come_clients_wait_and_challenges_do_not(void **state)
     pem_text_free(&text);
 }
 
+static uint64_t installed(void)
+{
+    return relay_sum(&relay)->values[METRIC_CERTIFICATE_INSTALLED];
+}
+
 static void a_new_one_replaces_the_old_one_on_each_worker(void **state)
 {
     struct pem_text text = pem_text_new("relay.example.com");
@@ -191,6 +196,11 @@ static void a_new_one_replaces_the_old_one_on_each_worker(void **state)
     mailbox_deliver(&relay.shards[1].mailbox);
     assert_ptr_equal(relay.shards[0].identities[TLS_USE_HTTP], old[0]);
     assert_ptr_not_equal(relay.shards[1].identities[TLS_USE_HTTP], old[1]);
+    mailbox_deliver(&relay.control.mailbox);
+    assert_int_equal(installed(), 1); /* the first; two do not show it yet */
+    deliver_all();
+    assert_int_equal(installed(), 2);
+    assert_true(relay_install_certificate(&relay, &pem));
     /* What is still on its way when the relay ends is freed with it. */
     pem_text_free(&text);
 }
