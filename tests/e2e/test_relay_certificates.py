@@ -51,9 +51,11 @@ class Issuing(Relay):
     def context(self):
         return unverified()
 
-    def shown(self, seconds=PATIENCE, **options):
-        """The certificate that a new handshake sees, as DER."""
-        with socket.create_connection(("127.0.0.1", self.port), seconds) as s, \
+    def shown(self, at_once=False, **options):
+        """The certificate that a new handshake sees, as DER; it is begun once there is one, or at once."""
+        if not at_once:
+            self.wait_event("certificate_installed")
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as s, \
                 unverified(**options).wrap_socket(s, server_hostname=DOMAIN) as tls:
             return tls.getpeercert(binary_form=True)
 
@@ -76,27 +78,24 @@ class Port80(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
 
     def __init__(self, port, relay):
-        outer = self
-        self.asked = []
-
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
                 head = b""
                 while b"\r\n\r\n" not in head and (got := self.request.recv(4096)):
                     head += got
-                outer.asked.append(head)
                 self.request.sendall(relay.exchange(head.replace(b":%d\r\n" % port, b"\r\n"), relay.http_port))
 
         super().__init__(("127.0.0.1", port), Handler)
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def __exit__(self, *exception):
+        self.shutdown()
+        super().__exit__(*exception)
+
 
 @contextlib.contextmanager
-def issuing(cache, pebble, authority, *flags, proof="tls-alpn-01", **options):
-    """A relay beside pebble; proof: the challenge that can succeed, the other's port leads nowhere."""
-    if proof == "tls-alpn-01":
-        options.setdefault("port", pebble.tls_port)
-    relay = Issuing(cache, pebble.url, authority.ca, *flags, **options).start()
+def running(relay):
+    relay.start()
     try:
         yield relay
     except BaseException:
@@ -104,6 +103,16 @@ def issuing(cache, pebble, authority, *flags, proof="tls-alpn-01", **options):
         print(relay.text())  # pytest shows it beside the failure
         raise
     assert relay.stop() == 0
+
+
+@contextlib.contextmanager
+def issuing(cache, pebble, authority, *flags, proof="tls-alpn-01", **options):
+    """A relay beside pebble; proof: the challenge that can succeed, the other's port leads nowhere."""
+    if proof == "tls-alpn-01":
+        options.setdefault("port", pebble.tls_port)
+    relay = Issuing(cache, pebble.url, authority.ca, *flags, **options)
+    with Port80(pebble.http_port, relay) if proof == "http-01" else contextlib.nullcontext(), running(relay):
+        yield relay
 
 
 def leaf_of(path):
@@ -115,10 +124,8 @@ def leaf_of(path):
 
 @pytest.mark.parametrize("proof", ["http-01", "tls-alpn-01"])
 def test_first_issuance(pebble, cache, authority, proof):
-    with issuing(cache, pebble, authority, proof=proof) as relay, contextlib.ExitStack() as stack:
-        if proof == "http-01":
-            stack.enter_context(Port80(pebble.http_port, relay))
-        assert relay.shown()  # the handshake waits for it
+    with issuing(cache, pebble, authority, proof=proof) as relay:
+        assert relay.shown()
         describe(cache / DOMAIN)
         assert relay.shown() == leaf_of(cache / DOMAIN)
         assert relay.is_healthy()
@@ -159,18 +166,6 @@ def restart_agent(relay):
 def without_ca(cache, authority, *flags, **options):
     """A relay whose CA does not answer."""
     return Issuing(cache, f"https://127.0.0.1:{free_port()}/dir", authority.ca, *flags, **options)
-
-
-@contextlib.contextmanager
-def running(relay):
-    relay.start()
-    try:
-        yield relay
-    except BaseException:
-        relay.stop()
-        print(relay.text())
-        raise
-    assert relay.stop() == 0
 
 
 RSA_ONLY = {"1.2": {"version": ssl.TLSVersion.TLSv1_2, "ciphers": "ECDHE-RSA-AES128-GCM-SHA256"}}
@@ -384,7 +379,7 @@ def test_ten_first_handshakes_lead_to_one_order(pebble, cache, authority):
         shown = [None] * 10
 
         def ask(i):
-            shown[i] = relay.shown()
+            shown[i] = relay.shown(at_once=True)
 
         askers = [threading.Thread(target=ask, args=(i,)) for i in range(10)]
         for asker in askers:
