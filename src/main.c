@@ -14,6 +14,7 @@
 #include "relay/activation.h"
 #include "relay/certificate_files.h"
 #include "relay/config.h"
+#include "relay/healthcheck.h"
 #include "relay/log.h"
 #include "relay/relay.h"
 #include "relay/startup_check.h"
@@ -84,6 +85,20 @@ static int serve(struct startup *startup, struct relay *relay)
     return EXIT_SUCCESS;
 }
 
+/* Before the seal, which lets nothing be connected. */
+static void find_manager(struct relay *relay)
+{
+    const struct sd_notify_variables given = sd_notify_environment();
+    int failed = sd_notify_open(&given, getpid(), &relay->manager);
+    const char *why = strerrordesc_np(-failed);
+
+    if (failed == 0)
+        return;
+    LOG(LOG_WARN, "the service manager cannot be told",
+        LOG_TEXT(LOG_PATH, given.socket),
+        LOG_TEXT(LOG_ERR, why == NULL ? "unknown error" : why));
+}
+
 /* What the machine allows, and why. */
 static void log_capacity(const struct config *config)
 {
@@ -152,6 +167,7 @@ static int run(struct startup *startup, struct log *log)
     } else {
         relay->log = log;
         relay->inherited = startup->inherited;
+        find_manager(relay);
         if (load_certificate(relay))
             status = serve(startup, relay);
         relay_done(relay);
@@ -221,6 +237,8 @@ int main(int argc, char *argv[])
     case CONFIG_SHOW_VERSION:
         (void)puts(VERSION);
         return EXIT_SUCCESS;
+    case CONFIG_ASK_HEALTH:
+        return (int)healthcheck(&config, stdout);
     case CONFIG_BAD_USAGE:
         return EXIT_REFUSED;
     case CONFIG_RUN:

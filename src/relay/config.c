@@ -45,7 +45,7 @@ static bool is_integer(const char *value)
     return num_parse_u64(span_str(value), INT64_MAX, &number);
 }
 
-void config_add_problem(struct config *c, const struct config_problem *problem,
+static void add_problem(struct config *c, const struct config_problem *problem,
     const char *observed)
 {
     struct config_problem *to = &c->problems[c->problem_count];
@@ -76,7 +76,7 @@ static void add_proxy(struct config *c, const char *value)
         problem.err = cidr_text(status);
     }
     if (c->proxy_count == CONFIG_PROXIES_MAX || status != CIDR_OK) {
-        config_add_problem(c, &problem, value);
+        add_problem(c, &problem, value);
     } else {
         c->proxy_count++;
     }
@@ -172,7 +172,7 @@ static void check_mode(struct config *c)
     };
 
     if (c->text[CONFIG_DOMAIN][0] == '\0' && !c->insecure)
-        config_add_problem(c, &problem, "neither flag");
+        add_problem(c, &problem, "neither flag");
 }
 
 static void check_exclusive(struct config *c)
@@ -196,8 +196,7 @@ static void check_exclusive(struct config *c)
 
         set_key(&problem, rivals[i]);
         if (c->insecure && c->given[rivals[i]])
-            config_add_problem(
-                c, &problem, "given together with --insecure-listen");
+            add_problem(c, &problem, "given together with --insecure-listen");
     }
 }
 
@@ -242,7 +241,7 @@ static void check_number(struct config *c, size_t flag)
         (void)text_format(
             observed, sizeof(observed), "%s %s", row->name, value);
         set_key(&problem, flag);
-        config_add_problem(c, &problem, observed);
+        add_problem(c, &problem, observed);
     }
     c->count[flag] = count;
 }
@@ -268,7 +267,7 @@ static void check_log_format(struct config *c)
 
     c->log_json = strcmp(format, "json") == 0;
     if (!c->log_json && strcmp(format, "text") != 0)
-        config_add_problem(c, &problem, format);
+        add_problem(c, &problem, format);
 }
 
 /* One name with a dot, as certificates and SNI have it: RFC 1123 section 2.1,
@@ -308,7 +307,7 @@ static void check_domain(struct config *c)
     };
 
     if (!is_host_name(span_str(c->text[CONFIG_DOMAIN])))
-        config_add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
+        add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
 }
 
 /* Both files or none, and only where TLS is served. */
@@ -327,12 +326,10 @@ static void check_certificate(struct config *c)
     set_key(&problem, has_cert ? CONFIG_TLS_CERT : CONFIG_TLS_KEY);
     if (has_cert != has_key) {
         problem.err = "one of the two files is missing";
-        config_add_problem(
-            c, &problem, has_cert ? "no --tls-key" : "no --tls-cert");
+        add_problem(c, &problem, has_cert ? "no --tls-key" : "no --tls-cert");
     } else if (has_cert && c->insecure) {
         problem.err = "no TLS is served with --insecure-listen";
-        config_add_problem(
-            c, &problem, "given together with --insecure-listen");
+        add_problem(c, &problem, "given together with --insecure-listen");
     }
     c->has_certificate = has_cert && has_key && !c->insecure;
 }
@@ -350,7 +347,7 @@ static void check_cert_cache(struct config *c)
     };
 
     if (c->text[CONFIG_CERT_CACHE][0] == '\0')
-        config_add_problem(c, &problem, "\"\"");
+        add_problem(c, &problem, "\"\"");
 }
 
 static void check_listener(struct config *c, enum config_flag flag)
@@ -368,7 +365,7 @@ static void check_listener(struct config *c, enum config_flag flag)
 
     set_key(&problem, flag);
     if (status != HOST_PORT_OK)
-        config_add_problem(c, &problem, c->text[flag]);
+        add_problem(c, &problem, c->text[flag]);
 }
 
 static void check_metrics(struct config *c)
@@ -390,7 +387,7 @@ static void check_metrics(struct config *c)
     if (c->text[CONFIG_METRICS_LISTEN][0] == '\0')
         return;
     if (status != HOST_PORT_OK || !host_port_is_loopback(&hp))
-        config_add_problem(c, &problem, c->text[CONFIG_METRICS_LISTEN]);
+        add_problem(c, &problem, c->text[CONFIG_METRICS_LISTEN]);
 }
 
 static void validate(struct config *c)
@@ -464,6 +461,12 @@ static void fit_machine(struct config *c)
         memory / 4 < LIMIT_QUEUED_LEAST ? LIMIT_QUEUED_LEAST : memory / 4);
 }
 
+void config_add_problem(struct config *c, const struct config_problem *problem,
+    const char *observed)
+{
+    add_problem(c, problem, observed);
+}
+
 enum config_outcome config_parse(
     struct config *ret, int argc, char *const argv[], FILE *err)
 {
@@ -481,6 +484,8 @@ enum config_outcome config_parse(
         return CONFIG_SHOW_HELP_LIMITS;
     if (ret->on[CONFIG_VERSION])
         return CONFIG_SHOW_VERSION;
+    if (ret->on[CONFIG_HEALTHCHECK])
+        return CONFIG_ASK_HEALTH;
     ret->insecure = ret->text[CONFIG_INSECURE_LISTEN][0] != '\0';
     validate(ret);
     fit_machine(ret);

@@ -33,6 +33,7 @@ enum config_flag {
     CONFIG_TRUSTED_PROXY,
     CONFIG_LOG_FORMAT,
     CONFIG_REQUIRE_SEAL,
+    CONFIG_HEALTHCHECK,
     CONFIG_VERSION,
     CONFIG_HELP,
     CONFIG_HELP_LIMITS,
@@ -97,6 +98,7 @@ enum config_outcome {
     CONFIG_SHOW_VERSION,
     CONFIG_SHOW_HELP,
     CONFIG_SHOW_HELP_LIMITS,
+    CONFIG_ASK_HEALTH,
     CONFIG_BAD_USAGE, /* one line about it was written to err */
 };
 

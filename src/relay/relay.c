@@ -125,6 +125,7 @@ int relay_init(struct relay *relay, const struct config *config)
         .config = config,
         .metrics_socket.fd = -1,
         .challenges_socket.fd = -1,
+        .manager.fd = -1,
         .domain = config->insecure ? NULL : config->text[CONFIG_DOMAIN],
     };
     if (getrandom(keys, sizeof(keys), 0) != (ssize_t)sizeof(keys))
@@ -270,6 +271,23 @@ const struct metrics_sum *relay_sum(struct relay *relay)
     return &relay->sum;
 }
 
+/* ---- the service manager ---- */
+
+static void tell_manager(const struct relay *relay, const char *message)
+{
+    IGNORE(sd_notify_send(&relay->manager, message) != 0,
+        "its time-outs tell it the same");
+}
+
+/* A worker that does not get on is a reason to be started anew. */
+static void feed_watchdog(struct relay *relay)
+{
+    uint64_t now_ms = worker_now_ms(&relay->control.worker);
+
+    if (relay_alive(relay, now_ms) == relay->shard_count)
+        sd_notify_feed(&relay->manager, now_ms);
+}
+
 /* ---- draining ---- */
 
 static struct relay *relay_of_drain(struct timer *t)
@@ -311,6 +329,7 @@ static void start_drain(struct relay *relay)
     for (size_t i = 0; i < relay->shard_count; i++)
         shard_refuse(&relay->shards[i]);
     log_write(LOG_INFO, "shutdown signal received; draining", NULL, 0);
+    tell_manager(relay, "STOPPING=1\nSTATUS=draining");
     metrics_count(&relay->control.metrics, METRIC_DRAINS);
     relay->drain_timer.fn = on_drain_late;
     timer_set(
@@ -346,6 +365,7 @@ static void on_second(uv_timer_t *second)
         log_tick(relay->log);
     status_take_sample(relay);
     certificate_files_follow(relay);
+    feed_watchdog(relay);
 }
 
 static int keep_house(struct relay *relay)
@@ -433,8 +453,10 @@ int relay_serve(struct relay *relay)
 {
     int failed = start(relay);
 
-    if (failed == 0)
+    if (failed == 0) {
+        tell_manager(relay, "READY=1\nSTATUS=serving");
         worker_run(&relay->control.worker);
+    }
     stop_workers(relay);
     if (relay->log != NULL)
         log_tick(relay->log);
@@ -471,6 +493,7 @@ void relay_done(struct relay *relay)
     tls_shared_free(relay->tls);
     relay->tls = NULL;
     process_stats_close(&relay->process);
+    sd_notify_close(&relay->manager);
     if (relay->has_turn)
         uv_mutex_destroy(&relay->accept_turn);
     relay->has_turn = false;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "net/inherited.h"
+#include "net/sd_notify.h"
 #include "net/tls.h"
 #include "relay/address_table.h"
 #include "relay/budget.h"
@@ -72,6 +73,7 @@ struct relay {
     struct metrics_sum sum; /* of relay_sum() */
 
     struct shard control;
+    struct sd_notify manager;                 /* told by the control shard */
     struct listener_socket metrics_socket;    /* as publics; fd -1: none */
     struct listener_socket challenges_socket; /* likewise */
     struct log *log;   /* ticked once a second; NULL: not */

@@ -86,7 +86,7 @@ static void what_does_not_listen_is_kept_with_its_error(void **state)
     int pipes[2];
 
     (void)state;
-    assert_int_equal(pipe(pipes), 0);
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
     assert_int_equal(dup2(pipes[0], 3), 3);
     (void)put(4, SOCK_DGRAM, 0);
     (void)put(5, SOCK_STREAM, 0);
@@ -96,9 +96,10 @@ static void what_does_not_listen_is_kept_with_its_error(void **state)
     assert_int_equal(table.list[1].error, ESOCKTNOSUPPORT);
     assert_int_equal(table.list[2].error, EINVAL);
     assert_int_equal(table.list[3].error, EBADF);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++) {
         assert_false(inherited_fits(
             &table.list[i], table.list[i].name, &table.list[2].addr));
+    }
     inherited_close(&table);
     (void)close(pipes[0]);
     (void)close(pipes[1]);
