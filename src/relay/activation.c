@@ -112,10 +112,10 @@ void activation_check(struct config *config, const struct inherited *in)
 void activation_read(struct config *config, struct inherited *ret)
 {
     const struct sd_listen_variables given = sd_listen_environment();
-    int failed = sd_listen(&given, getpid(), ret);
-    char observed[128];
 
-    if (failed != 0) {
+    if (sd_listen(&given, getpid(), ret) != 0) {
+        char observed[128];
+
         (void)text_format(observed, sizeof(observed),
             "LISTEN_FDS=%.32s LISTEN_FDNAMES=%.64s", given.fds,
             given.names == NULL ? "" : given.names);
