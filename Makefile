@@ -57,6 +57,14 @@ posture-static: $(STATIC)/build.ninja ## out/bin/posture-static: one file, for a
 	@strip -o out/bin/posture-static $(STATIC)/posture/posture
 	@echo "built: out/bin/posture-static, $$(stat -c %s out/bin/posture-static) bytes"
 
+.PHONY: image
+image: $(RELEASE)/build.ninja ## out/image.tar: an OCI image, as packaging/image/Containerfile says, without an engine
+	@tools/compile.sh $(RELEASE)
+	@mkdir -p out
+	@tools/image.py root $(RELEASE) $(RELEASE)/image
+	@SOURCE_DATE_EPOCH=$$(tools/source_date.sh) tools/image.py oci $(RELEASE)/image out/image.tar
+	@echo "built: out/image.tar, $$(stat -c %s out/image.tar) bytes"
+
 .PHONY: run
 run: build ## start the relay in development mode on 127.0.0.1:8080
 	@tools/run.sh $(RUN_LISTEN)
