@@ -65,6 +65,10 @@ image: $(RELEASE)/build.ninja ## out/image.tar: an OCI image, as packaging/image
 	@SOURCE_DATE_EPOCH=$$(tools/source_date.sh) tools/image.py oci $(RELEASE)/image out/image.tar
 	@echo "built: out/image.tar, $$(stat -c %s out/image.tar) bytes"
 
+.PHONY: dist
+dist: ## out/pyrycode-relay-VERSION.tar.gz: the source, which builds and tests without git
+	@tools/dist.sh
+
 .PHONY: run
 run: build ## start the relay in development mode on 127.0.0.1:8080
 	@tools/run.sh $(RUN_LISTEN)
