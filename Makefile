@@ -16,10 +16,11 @@ STATIC   := build/static
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: deps-build deps-test deps-lint
+.PHONY: deps-build deps-test deps-lint deps-deb
 deps-build: ; @tools/install-packages.sh build
 deps-test:  ; @tools/install-packages.sh build test
 deps-lint:  ; @tools/install-packages.sh build test lint
+deps-deb:   ; @tools/install-packages.sh build deb
 
 $(RELEASE)/build.ninja: | deps-build
 	@CC=gcc tools/setup.sh $(RELEASE) --prefix="$(CURDIR)/out" --strip
@@ -68,6 +69,14 @@ image: $(RELEASE)/build.ninja ## out/image.tar: an OCI image, as packaging/image
 .PHONY: dist
 dist: ## out/pyrycode-relay-VERSION.tar.gz: the source, which builds and tests without git
 	@tools/dist.sh
+
+.PHONY: deb
+deb: deps-deb dist ## out/deb/*.deb: relay, command, library, development files; of what is committed
+	@tools/deb.sh "$$(ls -t out/pyrycode-relay-*.tar.gz | head -n 1)" out/deb
+
+.PHONY: deb-test
+deb-test: deps-deb ## build them twice, lintian, install into a clean root, start, purge; needs root
+	@$$([ "$$(id -u)" -eq 0 ] || echo sudo) tools/deb_test.py
 
 .PHONY: run
 run: build ## start the relay in development mode on 127.0.0.1:8080

@@ -61,6 +61,14 @@ def put_package(root, name):
     put(root, f"var/lib/dpkg/status.d/{name}", re.sub(r"^Conffiles:\n( .*\n)+", "", record, flags=re.M).encode())
 
 
+def bill_of(binary, build):
+    """The SBOM of the image's own file, with the version and date of the build's."""
+    built = json.loads((build / "sbom.spdx.json").read_text())
+    created = datetime.datetime.strptime(built["creationInfo"]["created"] + "+0000", "%Y-%m-%dT%H:%M:%SZ%z")
+    os.environ.setdefault("SOURCE_DATE_EPOCH", str(int(created.timestamp())))
+    return (json.dumps(sbom.document(built["packages"][0]["versionInfo"], [binary]), indent=1) + "\n").encode()
+
+
 def make_root(build, root):
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
@@ -82,7 +90,7 @@ def make_root(build, root):
     put(root, AUTHORITIES, pathlib.Path("/", AUTHORITIES).read_bytes())
     put(root, "etc/os-release", pathlib.Path("/etc/os-release").read_bytes())
     put(root, "usr/share/doc/pyrycode-relay/copyright", (TOP / "LICENSE").read_bytes())
-    put(root, "usr/share/doc/pyrycode-relay/sbom.spdx.json", (build / "sbom.spdx.json").read_bytes())
+    put(root, "usr/share/doc/pyrycode-relay/sbom.spdx.json", bill_of(binary, build))
     for name in ("dev", "proc", "sys", "run", "tmp", STATE):
         (root / name).mkdir(parents=True)
     (root / STATE).chmod(0o700)

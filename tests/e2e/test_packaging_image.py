@@ -89,7 +89,11 @@ def test_scanners_find_its_packages(root):
         fields = dict(re.findall(r"^(Package|Version|Status): (.*)$", record.read_text(), re.M))
         version = subprocess.run(["dpkg-query", "-W", "-f=${Version}", record.name], capture_output=True, text=True).stdout
         assert fields == {"Package": record.name, "Version": version, "Status": "install ok installed"}
-    named = {p["name"] for p in json.loads((root / "usr/share/doc/pyrycode-relay/sbom.spdx.json").read_text())["packages"]}
+    bill = json.loads((root / "usr/share/doc/pyrycode-relay/sbom.spdx.json").read_text())
+    named = {p["name"] for p in bill["packages"]}
+    (file,) = bill["files"]
+    digest = hashlib.sha256((root / "pyrycode-relay").read_bytes()).hexdigest()
+    assert {"algorithm": "SHA256", "checksumValue": digest} in file["checksums"]
     assert {r.name for r in records} - {"ca-certificates"} <= named
 
 
