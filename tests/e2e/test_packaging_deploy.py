@@ -4,12 +4,15 @@ import json
 import os
 import pathlib
 import re
+import shlex
+import shutil
 import subprocess
+import tempfile
 import tomllib
 
 import pytest
 import yaml
-from conftest import DOMAIN, PATIENCE, RELAY_BIN
+from conftest import DOMAIN, PATIENCE, RELAY_BIN, clean_environment, free_port
 from test_packaging_image import Container, UID, certificate, needs_runc, root  # noqa: F401: fixtures
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -215,3 +218,63 @@ def test_fly_is_what_the_runbook_says():
     assert all(s["auto_stop_machines"] == "off" and s["min_machines_running"] == 1 for s in config["services"])
     assert (PACKAGING / "fly" / config["build"]["dockerfile"]).exists()
     assert int(config["kill_timeout"].rstrip("s")) > 10 and PATIENCE > 10
+
+
+# ---- the commands of docs/deployment.md
+
+def commands(section):
+    """The commands of a section, with their continuations joined."""
+    text = (TOP / "docs/deployment.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return [shlex.split(li) for li in re.sub(r" \\\n\s*", " ", text).splitlines() if li.startswith("    ")]
+
+
+def test_docker_by_hand_is_what_compose_does():
+    (command,) = [c for c in commands("Docker and compose") if c[:2] == ["docker", "run"]]
+    relay = service_of_compose()
+    image_at = command.index(relay["image"])
+    assert sorted(command[image_at + 1:]) == sorted(relay["command"])
+    options = " ".join(command[2:image_at])
+    for option in ("--read-only", "--cap-drop=ALL", "no-new-privileges:true", "--ulimit core=1", f"--memory {relay['mem_limit']}",
+                   f"nofile={relay['ulimits']['nofile']['soft']}:{relay['ulimits']['nofile']['hard']}",
+                   *(f"--publish {p}" for p in relay["ports"]), f"--volume {relay['volumes'][0]}",
+                   "--env PYRYCODE_RELAY_SINGLE_INSTANCE=1"):  # production is the image's own
+        assert option in options, option
+
+
+def test_files_and_targets_of_the_commands_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (TOP / "Makefile").read_text(), re.M))
+    for section in ("Systemd", "Docker and compose", "Kubernetes", "Fly", "Bare"):
+        for command in commands(section):
+            for word in command:
+                assert not word.startswith("packaging/") or (TOP / word).exists(), word
+            assert command[0] != "make" or set(command[1:]) <= targets
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: the user is another one")
+def test_the_bare_command_boots_in_production():
+    """As it stands, but for the names of user and files, and with ports of ours."""
+    (command,) = [c for c in commands("Bare") if c[:2] == ["sudo", "env"]]
+    release = pathlib.Path(os.environ.get("RELEASE_DIR", TOP / "build/release")) / "src/pyrycode-relay"
+    with tempfile.TemporaryDirectory(prefix="bare-", dir="/var/tmp") as top:
+        os.chmod(top, 0o755)
+        shutil.copy(release, f"{top}/pyrycode-relay")
+        state = pathlib.Path(top) / "state"
+        state.mkdir(0o700)
+        os.chown(state, UID, UID)
+        words = [w.replace("=relay", f"={UID}") if w.startswith("--re") else w for w in command[1:]]
+        words = [w.replace("/usr/local/bin", top).replace("/var/lib/relay", str(state)) for w in words]
+        ports = [f"--{name}=127.0.0.1:{free_port()}" for name in ("https-listen", "http-listen", "metrics-listen")]
+        p = subprocess.Popen([*words, *ports], stderr=subprocess.PIPE, text=True, env=clean_environment())
+        try:
+            lines = []
+            for line in p.stderr:
+                lines.append(line)
+                if "starting metrics listener" in line:
+                    break
+            said = "".join(lines)
+            assert "starting metrics listener" in said and "level=ERROR" not in said, said
+            assert "mode=autocert" in said
+        finally:
+            p.terminate()
+            p.stderr.read()
+            assert p.wait(PATIENCE) == 0
