@@ -16,10 +16,11 @@ STATIC   := build/static
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: deps-build deps-test deps-lint
+.PHONY: deps-build deps-test deps-lint deps-deb
 deps-build: ; @tools/install-packages.sh build
 deps-test:  ; @tools/install-packages.sh build test
 deps-lint:  ; @tools/install-packages.sh build test lint
+deps-deb:   ; @tools/install-packages.sh build deb
 
 $(RELEASE)/build.ninja: | deps-build
 	@CC=gcc tools/setup.sh $(RELEASE) --prefix="$(CURDIR)/out" --strip
@@ -56,6 +57,26 @@ posture-static: $(STATIC)/build.ninja ## out/bin/posture-static: one file, for a
 	@mkdir -p out/bin
 	@strip -o out/bin/posture-static $(STATIC)/posture/posture
 	@echo "built: out/bin/posture-static, $$(stat -c %s out/bin/posture-static) bytes"
+
+.PHONY: image
+image: $(RELEASE)/build.ninja ## out/image.tar: an OCI image, as packaging/image/Containerfile says, without an engine
+	@tools/compile.sh $(RELEASE)
+	@mkdir -p out
+	@tools/image.py root $(RELEASE) $(RELEASE)/image
+	@SOURCE_DATE_EPOCH=$$(tools/source_date.sh) tools/image.py oci $(RELEASE)/image out/image.tar
+	@echo "built: out/image.tar, $$(stat -c %s out/image.tar) bytes"
+
+.PHONY: dist
+dist: ## out/pyrycode-relay-VERSION.tar.gz: the source, which builds and tests without git
+	@tools/dist.sh
+
+.PHONY: deb
+deb: deps-deb dist ## out/deb/*.deb: relay, command, library, development files; of what is committed
+	@tools/deb.sh "$$(ls -t out/pyrycode-relay-*.tar.gz | head -n 1)" out/deb
+
+.PHONY: deb-test
+deb-test: deps-deb ## build them twice, lintian, install into a clean root, start, purge; needs root
+	@$$([ "$$(id -u)" -eq 0 ] || echo sudo) tools/deb_test.py
 
 .PHONY: run
 run: build ## start the relay in development mode on 127.0.0.1:8080

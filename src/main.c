@@ -12,9 +12,11 @@
 
 #include "agents.h"
 #include "base/environment.h"
+#include "relay/activation.h"
 #include "relay/agent_link.h"
 #include "relay/certificate_files.h"
 #include "relay/config.h"
+#include "relay/healthcheck.h"
 #include "relay/log.h"
 #include "relay/relay.h"
 #include "relay/startup_check.h"
@@ -85,6 +87,20 @@ static int serve(struct startup *startup, struct relay *relay)
     return EXIT_SUCCESS;
 }
 
+/* Before the seal, which lets nothing be connected. */
+static void find_manager(struct relay *relay)
+{
+    const struct sd_notify_variables given = sd_notify_environment();
+    int failed = sd_notify_open(&given, getpid(), &relay->manager);
+    const char *why = strerrordesc_np(-failed);
+
+    if (failed == 0)
+        return;
+    LOG(LOG_WARN, "the service manager cannot be told",
+        LOG_TEXT(LOG_PATH, given.socket),
+        LOG_TEXT(LOG_ERR, why == NULL ? "unknown error" : why));
+}
+
 /* What the machine allows, and why. */
 static void log_capacity(const struct config *config)
 {
@@ -150,6 +166,8 @@ static int run_relay(
         log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
     } else {
         relay->log = log;
+        relay->inherited = startup->inherited;
+        find_manager(relay);
         if (find_certificates(relay, agents))
             status = serve(startup, relay);
         relay_done(relay);
@@ -218,10 +236,12 @@ static int boot(struct startup *startup, struct log *log)
 int main(int argc, char *argv[])
 {
     static struct config config;
+    static struct inherited inherited;
     static struct log log;
     struct startup startup = {
         .config = &config,
         .check_credentials = agents_check_credentials,
+        .inherited = &inherited,
     };
     int status = EXIT_SUCCESS;
 
@@ -238,14 +258,18 @@ int main(int argc, char *argv[])
     case CONFIG_SHOW_VERSION:
         (void)puts(VERSION);
         return EXIT_SUCCESS;
+    case CONFIG_ASK_HEALTH:
+        return (int)healthcheck(&config, stdout);
     case CONFIG_BAD_USAGE:
         return EXIT_REFUSED;
     case CONFIG_RUN:
         break;
     }
     agents_check(&config);
+    activation_read(&config, &inherited);
     start_log(&log, &config);
     status = boot(&startup, &log);
     posture_record_done(&startup.record);
+    inherited_close(&inherited);
     return status;
 }

@@ -22,8 +22,12 @@ step() # name, command...
     fi
 }
 
-sources() { git ls-files 'src/*.[ch]' 'posture/*.[ch]' 'tests/*.[ch]' 'fuzz/*.[ch]'; }
-code() { git ls-files 'src/*.c' 'posture/*.c'; }
+# Of git, where there is one: a tarball has none.
+sources() {
+    git ls-files 'src/*.[ch]' 'posture/*.[ch]' 'tests/*.[ch]' 'fuzz/*.[ch]' 2>/dev/null ||
+        find src posture tests fuzz -name '*.[ch]'
+}
+code() { sources | grep '^\(src\|posture\)/.*\.c$'; }
 
 format() { sources | xargs clang-format --dry-run -Werror; }
 compile() { meson compile -C "$build"; }

@@ -503,6 +503,7 @@ static void fit_machine(struct config *c)
         memory / 4 < LIMIT_QUEUED_LEAST ? LIMIT_QUEUED_LEAST : memory / 4);
 }
 
+
 enum config_outcome config_parse(
     struct config *ret, int argc, char *const argv[], FILE *err)
 {
@@ -522,6 +523,8 @@ enum config_outcome config_parse(
         return CONFIG_SHOW_HELP_LIMITS;
     if (ret->on[CONFIG_VERSION])
         return CONFIG_SHOW_VERSION;
+    if (ret->on[CONFIG_HEALTHCHECK])
+        return CONFIG_ASK_HEALTH;
     ret->insecure = ret->text[CONFIG_INSECURE_LISTEN][0] != '\0';
     validate(ret);
     fit_machine(ret);

@@ -30,6 +30,7 @@ enum config_flag {
     CONFIG_TRUSTED_PROXY,
     CONFIG_LOG_FORMAT,
     CONFIG_REQUIRE_SEAL,
+    CONFIG_HEALTHCHECK,
     CONFIG_VERSION,
     CONFIG_HELP,
     CONFIG_HELP_CERTIFICATES,
@@ -106,6 +107,7 @@ enum config_outcome {
     CONFIG_SHOW_HELP,
     CONFIG_SHOW_HELP_CERTIFICATES,
     CONFIG_SHOW_HELP_LIMITS,
+    CONFIG_ASK_HEALTH,
     CONFIG_BAD_USAGE, /* one line about it was written to err */
 };
 

@@ -53,6 +53,8 @@ static const struct config_flag_row flags[] = {
         "text or json (default text)"),
     [CONFIG_REQUIRE_SEAL] = BOOL("require-seal",
         "refuse where the kernel cannot seal the process"),
+    [CONFIG_HEALTHCHECK] = BOOL("healthcheck",
+        "ask the running relay, and exit 0 if it is well"),
     [CONFIG_VERSION] = BOOL("version",
         "print the version and exit"),
     [CONFIG_HELP] = BOOL("help",
@@ -160,8 +162,7 @@ void config_help(FILE *out)
         out);
     for (size_t i = 0; i < CONFIG_FIRST_CERTIFICATE; i++)
         print_row(out, i, 23);
-    (void)fputs("\nenvironment:\n"
-                "  " CONFIG_PRODUCTION "=1       refuse what is insecure\n"
+    (void)fputs("\n  " CONFIG_PRODUCTION "=1       refuse what is insecure\n"
                 "  " CONFIG_SINGLE_INSTANCE "=1  only one instance runs\n"
                 "  " CONFIG_FCM_CREDENTIALS "    service account, for push\n",
         out);

@@ -45,7 +45,7 @@ def test_links_lead_somewhere(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: d.name)
 def test_paths_that_are_named_exist(document):
-    folders = "src|posture|tests|fuzz|tools|docs|man|packages|bench|completion"
+    folders = "src|posture|tests|fuzz|tools|docs|man|packages|packaging|bench|completion"
     for path in re.findall(rf"`((?:{folders})/[\w./*-]*)(?:::\S*)?`", document.read_text()):
         assert list(TOP.glob(path)), path
 
