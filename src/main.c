@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "push/credentials.h"
+#include "relay/activation.h"
 #include "relay/certificate_files.h"
 #include "relay/config.h"
 #include "relay/log.h"
@@ -150,6 +151,7 @@ static int run(struct startup *startup, struct log *log)
         log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
     } else {
         relay->log = log;
+        relay->inherited = startup->inherited;
         if (load_certificate(relay))
             status = serve(startup, relay);
         relay_done(relay);
@@ -200,10 +202,12 @@ static int boot(struct startup *startup, struct log *log)
 int main(int argc, char *argv[])
 {
     static struct config config;
+    static struct inherited inherited;
     static struct log log;
     struct startup startup = {
         .config = &config,
         .check_credentials = credentials_check,
+        .inherited = &inherited,
     };
     int status = EXIT_SUCCESS;
 
@@ -222,8 +226,10 @@ int main(int argc, char *argv[])
     case CONFIG_RUN:
         break;
     }
+    activation_read(&config, &inherited);
     start_log(&log, &config);
     status = boot(&startup, &log);
     posture_record_done(&startup.record);
+    inherited_close(&inherited);
     return status;
 }

@@ -139,15 +139,17 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     }
 }
 
-int listener_start(struct listener *l, struct worker *w, int fd)
+int listener_start(
+    struct listener *l, struct worker *w, struct listener_socket socket)
 {
-    int failed = uv_poll_init(&w->loop, &l->poll, fd);
+    int failed = uv_poll_init(&w->loop, &l->poll, socket.fd);
 
     if (failed != 0)
         return failed;
     l->poll.data = l;
     l->polled = true;
-    l->fd = fd;
+    l->fd = socket.fd;
+    atomic_store(&l->lent, socket.lent);
     l->reserve = open_reserve();
     return uv_poll_start(&l->poll, UV_READABLE, on_ready);
 }
@@ -165,7 +167,7 @@ void listener_resume(struct listener *l)
 
 void listener_refuse(const struct listener *l)
 {
-    if (l->fd >= 0)
+    if (l->fd >= 0 && !atomic_load(&l->lent))
         IGNORE(shutdown(l->fd, SHUT_RDWR) < 0, "it then ends a moment later");
 }
 

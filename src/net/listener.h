@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/socket.h>
 
@@ -24,15 +25,25 @@ typedef void listener_accept_fn(
  * up for a moment.  The callee then makes a descriptor free, or has it rest. */
 typedef void listener_exhausted_fn(struct listener *l, int error);
 
+/* A listening socket that nobody accepts from yet. */
+struct listener_socket {
+    int fd; /* -1: none */
+    /* Somebody else holds it, too, and goes on with it after us: it is closed,
+     * never shut down. */
+    bool lent;
+};
+
 struct listener {
     uv_poll_t poll;
     listener_accept_fn *accept;
     listener_exhausted_fn *exhausted;
     void *owner;
-    uv_mutex_t *turn; /* of listeners on several threads; NULL: alone */
-    int fd;           /* -1 when closed */
-    int reserve;      /* -1 when it could not be had again */
-    bool polled;      /* the handle is initialised */
+    struct listener *next; /* of the same owner */
+    uv_mutex_t *turn;      /* of listeners on several threads; NULL: alone */
+    int fd;                /* -1 when closed */
+    int reserve;           /* -1 when it could not be had again */
+    bool polled;           /* the handle is initialised */
+    atomic_bool lent;      /* as in its socket */
 };
 
 /* How sockets of one address go together. */
@@ -51,14 +62,15 @@ MUST_CHECK NONNULL int listener_open(const struct sockaddr_storage *addr,
 
 /* Start accepting.  Takes the descriptor over on success only. */
 MUST_CHECK NONNULL int listener_start(
-    struct listener *l, struct worker *w, int fd);
+    struct listener *l, struct worker *w, struct listener_socket socket);
 /* Look at the queue no more until listener_resume(): there is nothing to take
  * it by. */
 NONNULL void listener_rest(struct listener *l);
 NONNULL void listener_resume(struct listener *l);
 
 /* Take nothing more from now on, not even into the kernel's queue; from any
- * thread while the worker has not stopped it. */
+ * thread while the worker has not stopped it.  Nothing where it is lent: its
+ * queue is another's. */
 NONNULL void listener_refuse(const struct listener *l);
 /* Stop and close; safe on one that never started. */
 NONNULL void listener_stop(struct listener *l);

@@ -45,7 +45,7 @@ static bool is_integer(const char *value)
     return num_parse_u64(span_str(value), INT64_MAX, &number);
 }
 
-static void add_problem(struct config *c, const struct config_problem *problem,
+void config_add_problem(struct config *c, const struct config_problem *problem,
     const char *observed)
 {
     struct config_problem *to = &c->problems[c->problem_count];
@@ -76,7 +76,7 @@ static void add_proxy(struct config *c, const char *value)
         problem.err = cidr_text(status);
     }
     if (c->proxy_count == CONFIG_PROXIES_MAX || status != CIDR_OK) {
-        add_problem(c, &problem, value);
+        config_add_problem(c, &problem, value);
     } else {
         c->proxy_count++;
     }
@@ -172,7 +172,7 @@ static void check_mode(struct config *c)
     };
 
     if (c->text[CONFIG_DOMAIN][0] == '\0' && !c->insecure)
-        add_problem(c, &problem, "neither flag");
+        config_add_problem(c, &problem, "neither flag");
 }
 
 static void check_exclusive(struct config *c)
@@ -196,7 +196,8 @@ static void check_exclusive(struct config *c)
 
         set_key(&problem, rivals[i]);
         if (c->insecure && c->given[rivals[i]])
-            add_problem(c, &problem, "given together with --insecure-listen");
+            config_add_problem(
+                c, &problem, "given together with --insecure-listen");
     }
 }
 
@@ -241,7 +242,7 @@ static void check_number(struct config *c, size_t flag)
         (void)text_format(
             observed, sizeof(observed), "%s %s", row->name, value);
         set_key(&problem, flag);
-        add_problem(c, &problem, observed);
+        config_add_problem(c, &problem, observed);
     }
     c->count[flag] = count;
 }
@@ -267,7 +268,7 @@ static void check_log_format(struct config *c)
 
     c->log_json = strcmp(format, "json") == 0;
     if (!c->log_json && strcmp(format, "text") != 0)
-        add_problem(c, &problem, format);
+        config_add_problem(c, &problem, format);
 }
 
 /* One name with a dot, as certificates and SNI have it: RFC 1123 section 2.1,
@@ -307,7 +308,7 @@ static void check_domain(struct config *c)
     };
 
     if (!is_host_name(span_str(c->text[CONFIG_DOMAIN])))
-        add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
+        config_add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
 }
 
 /* Both files or none, and only where TLS is served. */
@@ -326,10 +327,12 @@ static void check_certificate(struct config *c)
     set_key(&problem, has_cert ? CONFIG_TLS_CERT : CONFIG_TLS_KEY);
     if (has_cert != has_key) {
         problem.err = "one of the two files is missing";
-        add_problem(c, &problem, has_cert ? "no --tls-key" : "no --tls-cert");
+        config_add_problem(
+            c, &problem, has_cert ? "no --tls-key" : "no --tls-cert");
     } else if (has_cert && c->insecure) {
         problem.err = "no TLS is served with --insecure-listen";
-        add_problem(c, &problem, "given together with --insecure-listen");
+        config_add_problem(
+            c, &problem, "given together with --insecure-listen");
     }
     c->has_certificate = has_cert && has_key && !c->insecure;
 }
@@ -347,7 +350,7 @@ static void check_cert_cache(struct config *c)
     };
 
     if (c->text[CONFIG_CERT_CACHE][0] == '\0')
-        add_problem(c, &problem, "\"\"");
+        config_add_problem(c, &problem, "\"\"");
 }
 
 static void check_listener(struct config *c, enum config_flag flag)
@@ -365,7 +368,7 @@ static void check_listener(struct config *c, enum config_flag flag)
 
     set_key(&problem, flag);
     if (status != HOST_PORT_OK)
-        add_problem(c, &problem, c->text[flag]);
+        config_add_problem(c, &problem, c->text[flag]);
 }
 
 static void check_metrics(struct config *c)
@@ -387,7 +390,7 @@ static void check_metrics(struct config *c)
     if (c->text[CONFIG_METRICS_LISTEN][0] == '\0')
         return;
     if (status != HOST_PORT_OK || !host_port_is_loopback(&hp))
-        add_problem(c, &problem, c->text[CONFIG_METRICS_LISTEN]);
+        config_add_problem(c, &problem, c->text[CONFIG_METRICS_LISTEN]);
 }
 
 static void validate(struct config *c)

@@ -107,6 +107,11 @@ enum config_outcome {
 MUST_CHECK NONNULL enum config_outcome config_parse(
     struct config *ret, int argc, char *const argv[], FILE *err);
 
+/* One more, found elsewhere; what there is no room for is left out.  The texts
+ * outlive the config, observed is copied. */
+NONNULL void config_add_problem(struct config *c,
+    const struct config_problem *problem, const char *observed);
+
 /* Each fits a screen of 80 by 24. */
 NONNULL void config_help(FILE *out);
 NONNULL void config_help_limits(FILE *out);

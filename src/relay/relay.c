@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/host_port.h"
 #include "relay/certificates.h"
 #include "relay/limits.h"
 #include "relay/log.h"
@@ -73,12 +72,9 @@ static int make_shards(struct relay *relay)
     size_t count = config_count(relay->config, CONFIG_THREADS);
 
     relay->shards = calloc(count, sizeof(*relay->shards));
-    relay->public_fds = calloc(count, sizeof(*relay->public_fds));
-    if (relay->shards == NULL || relay->public_fds == NULL)
+    if (relay->shards == NULL)
         return -ENOMEM;
     relay->shard_count = count;
-    for (size_t i = 0; i < count; i++)
-        relay->public_fds[i] = -1;
     for (size_t i = 0; i < count; i++) {
         int failed = shard_init(&relay->shards[i], relay);
 
@@ -127,8 +123,8 @@ int relay_init(struct relay *relay, const struct config *config)
 
     *relay = (struct relay){
         .config = config,
-        .metrics_fd = -1,
-        .challenges_fd = -1,
+        .metrics_socket.fd = -1,
+        .challenges_socket.fd = -1,
         .domain = config->insecure ? NULL : config->text[CONFIG_DOMAIN],
     };
     if (getrandom(keys, sizeof(keys), 0) != (ssize_t)sizeof(keys))
@@ -154,129 +150,6 @@ int relay_init(struct relay *relay, const struct config *config)
     }
     relay->started_ms = worker_now_ms(&relay->control.worker);
     return 0;
-}
-
-/* ---- binding ---- */
-
-static void log_listener_failed(const char *address, int error)
-{
-    LOG(LOG_ERROR, "listener failed", LOG_TEXT(LOG_ADDR, address),
-        LOG_TEXT(LOG_ERR, uv_strerror(error)));
-}
-
-static int open_one(
-    const struct host_port *hp, enum listener_share share, int *ret_fd)
-{
-    int failed = listener_open(&hp->addr, hp->addr_len, share, ret_fd);
-
-    if (failed == -EAFNOSUPPORT && hp->any) {
-        /* No IPv6 here: every address is every IPv4 address. */
-        struct sockaddr_storage any = {.ss_family = AF_INET};
-
-        ((struct sockaddr_in *)&any)->sin_port = htons(hp->port);
-        failed = listener_open(&any, sizeof(struct sockaddr_in), share, ret_fd);
-    }
-    return failed;
-}
-
-/* A socket for each shard; where the kernel does not let sockets share an
- * address, one whose connections are dealt out in turn. */
-static int open_public(struct relay *relay, const struct host_port *hp)
-{
-    int failed = 0;
-
-    if (relay->shard_count == 1)
-        return open_one(hp, LISTENER_ALONE, &relay->public_fds[0]);
-    relay->shared = true;
-    for (size_t i = 0; i < relay->shard_count && failed == 0; i++) {
-        failed = open_one(hp, i == 0 ? LISTENER_FIRST : LISTENER_SIBLING,
-            &relay->public_fds[i]);
-    }
-    if (failed != -ENOPROTOOPT)
-        return failed;
-    relay->shared = false;
-    log_write(LOG_WARN,
-        "this kernel has no SO_REUSEPORT: one worker accepts for all", NULL, 0);
-    return open_one(hp, LISTENER_ALONE, &relay->public_fds[0]);
-}
-
-static int open_surface(
-    struct relay *relay, enum conn_surface surface, const struct host_port *hp)
-{
-    switch (surface) {
-    case CONN_PUBLIC:
-        return open_public(relay, hp);
-    case CONN_METRICS:
-        return open_one(hp, LISTENER_ALONE, &relay->metrics_fd);
-    case CONN_CHALLENGES:
-        return open_one(hp, LISTENER_ALONE, &relay->challenges_fd);
-    }
-    return -EINVAL;
-}
-
-static bool bind_one(struct relay *relay, const struct relay_plan *plan)
-{
-    struct host_port hp;
-    int failed = -EINVAL;
-
-    if (host_port_parse(span_str(plan->address), &hp) == HOST_PORT_OK)
-        failed = open_surface(relay, plan->surface, &hp);
-    if (failed != 0)
-        log_listener_failed(plan->address, failed);
-    return failed == 0;
-}
-
-size_t relay_plan(
-    const struct config *config, struct relay_plan ret[RELAY_LISTENERS])
-{
-    static const struct {
-        enum config_flag flag;
-        const char *label;
-        enum conn_surface surface;
-        bool plain; /* opened without TLS */
-        bool secure;
-    } all[RELAY_LISTENERS + 1] = {
-        {CONFIG_INSECURE_LISTEN, "--insecure-listen", CONN_PUBLIC, true, false},
-        {CONFIG_HTTPS_LISTEN, "--https-listen", CONN_PUBLIC, false, true},
-        {CONFIG_HTTP_LISTEN, "--http-listen", CONN_CHALLENGES, false, true},
-        {CONFIG_METRICS_LISTEN, "--metrics-listen", CONN_METRICS, true, true},
-    };
-    size_t count = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        const char *address = config->text[all[i].flag];
-        bool opened = config->insecure ? all[i].plain : all[i].secure;
-
-        if (opened && address[0] != '\0') {
-            ret[count++] = (struct relay_plan){
-                .address = address,
-                .label = all[i].label,
-                .surface = all[i].surface,
-            };
-        }
-    }
-    return count;
-}
-
-bool relay_bind(struct relay *relay)
-{
-    struct relay_plan plan[RELAY_LISTENERS];
-    size_t count = relay_plan(relay->config, plan);
-
-    for (size_t i = 0; i < count; i++) {
-        if (!bind_one(relay, &plan[i]))
-            return false;
-    }
-    return true;
-}
-
-size_t relay_public_sockets(const struct relay *relay)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < relay->shard_count; i++)
-        count += relay->public_fds[i] >= 0;
-    return count;
 }
 
 /* ---- what every shard may ask ---- */
@@ -436,7 +309,7 @@ static void start_drain(struct relay *relay)
         return;
     /* From here on, not from the workers' next round on. */
     for (size_t i = 0; i < relay->shard_count; i++)
-        listener_refuse(&relay->shards[i].listener);
+        shard_refuse(&relay->shards[i]);
     log_write(LOG_INFO, "shutdown signal received; draining", NULL, 0);
     metrics_count(&relay->control.metrics, METRIC_DRAINS);
     relay->drain_timer.fn = on_drain_late;
@@ -485,34 +358,46 @@ static int keep_house(struct relay *relay)
     return uv_timer_start(&relay->second, on_second, 1000, 1000);
 }
 
+typedef int listen_fn(struct shard *shard, struct listener_socket socket);
+
 static int listen_on(
-    int (*listen)(struct shard *, int), struct shard *shard, int *fd)
+    listen_fn *listen, struct shard *shard, struct listener_socket *socket)
 {
-    int failed = *fd < 0 ? 0 : listen(shard, *fd);
+    int failed = socket->fd < 0 ? 0 : listen(shard, *socket);
 
     if (failed == 0)
-        *fd = -1;
+        socket->fd = -1;
+    return failed;
+}
+
+/* Sockets of the public address go round the shards; where there are too few,
+ * those that have one deal out what it brings. */
+static int start_public(struct relay *relay)
+{
+    int failed = 0;
+
+    for (size_t i = 0; i < relay->public_count && failed == 0; i++) {
+        struct shard *shard = &relay->shards[i % relay->shard_count];
+
+        shard->deals = relay->public_count < relay->shard_count;
+        failed = listen_on(shard_listen, shard, &relay->publics[i]);
+    }
     return failed;
 }
 
 static int start_listeners(struct relay *relay)
 {
-    int failed = 0;
+    int failed = start_public(relay);
 
-    relay->shards[0].deals = relay->shard_count > 1 && !relay->shared;
-    for (size_t i = 0; i < relay->shard_count && failed == 0; i++) {
-        failed =
-            listen_on(shard_listen, &relay->shards[i], &relay->public_fds[i]);
-    }
     if (failed == 0) {
-        failed = listen_on(
-            shard_listen_challenges, &relay->control, &relay->challenges_fd);
+        failed = listen_on(shard_listen_challenges, &relay->control,
+            &relay->challenges_socket);
     }
-    if (failed != 0 || relay->metrics_fd < 0)
+    if (failed != 0 || relay->metrics_socket.fd < 0)
         return failed;
     LOG(LOG_INFO, "starting metrics listener",
         LOG_TEXT(LOG_LISTEN, relay->config->text[CONFIG_METRICS_LISTEN]));
-    return listen_on(shard_listen, &relay->control, &relay->metrics_fd);
+    return listen_on(shard_listen, &relay->control, &relay->metrics_socket);
 }
 
 static int start(struct relay *relay)
@@ -566,13 +451,6 @@ int relay_serve(struct relay *relay)
     return 0;
 }
 
-static void close_if_open(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-}
-
 void relay_done(struct relay *relay)
 {
     struct shard *control = &relay->control;
@@ -586,12 +464,9 @@ void relay_done(struct relay *relay)
         mailbox_deliver(&relay->shards[i].mailbox);
     if (relay->shard_count > 0)
         mailbox_deliver(&relay->control.mailbox);
-    for (size_t i = 0; i < relay->shard_count; i++) {
-        close_if_open(&relay->public_fds[i]);
+    relay_unbind(relay);
+    for (size_t i = 0; i < relay->shard_count; i++)
         shard_done(&relay->shards[i]);
-    }
-    close_if_open(&relay->metrics_fd);
-    close_if_open(&relay->challenges_fd);
     shard_done(control);
     tls_shared_free(relay->tls);
     relay->tls = NULL;
@@ -602,8 +477,6 @@ void relay_done(struct relay *relay)
     address_table_free(relay->addresses);
     relay->addresses = NULL;
     free(relay->shards);
-    free(relay->public_fds);
     relay->shards = NULL;
-    relay->public_fds = NULL;
     relay->shard_count = 0;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "net/inherited.h"
 #include "net/tls.h"
 #include "relay/address_table.h"
 #include "relay/budget.h"
@@ -24,7 +25,7 @@ enum {
 /* A listener that relay_bind() opens. */
 struct relay_plan {
     const char *address; /* of the config */
-    const char *label;   /* the option that asks for it */
+    const char *label;   /* the option that asks for it, with its dashes */
     enum conn_surface surface;
 };
 
@@ -58,8 +59,9 @@ struct relay {
 
     struct shard *shards; /* one for each worker */
     size_t shard_count;
-    int *public_fds; /* bound, one for each shard or one for all; -1: none */
-    bool shared;     /* each shard has a socket of its own */
+    struct inherited *inherited;     /* what is not bound here; NULL: nothing */
+    struct listener_socket *publics; /* bound and not started yet */
+    size_t public_count;
     uv_mutex_t accept_turn; /* of all listeners */
     bool has_turn;
 
@@ -70,8 +72,8 @@ struct relay {
     struct metrics_sum sum; /* of relay_sum() */
 
     struct shard control;
-    int metrics_fd;    /* -1: none */
-    int challenges_fd; /* likewise */
+    struct listener_socket metrics_socket;    /* as publics; fd -1: none */
+    struct listener_socket challenges_socket; /* likewise */
     struct log *log;   /* ticked once a second; NULL: not */
     uv_timer_t second; /* of the control shard's housekeeping */
     uv_signal_t terminated;
@@ -93,10 +95,21 @@ MUST_CHECK NONNULL int relay_init(
 NONNULL size_t relay_plan(
     const struct config *config, struct relay_plan ret[RELAY_LISTENERS]);
 
-/* Bind and listen; logs `listener failed` and returns false on failure. */
+/* The name that a socket for it is inherited by. */
+NONNULL const char *relay_plan_name(const struct relay_plan *plan);
+
+/*
+ * Take what was inherited for each listener of the plan, or bind and listen;
+ * logs `listener failed` and returns false on failure.  Inherited sockets of
+ * the public address are all taken, more or fewer than there are workers:
+ * relay_serve() shares them out.
+ */
 MUST_CHECK NONNULL bool relay_bind(struct relay *relay);
 
-/* How many sockets of the public address it holds. */
+/* Close what was bound and not started. */
+NONNULL void relay_unbind(struct relay *relay);
+
+/* How many sockets of the public address it holds; before relay_serve(). */
 NONNULL size_t relay_public_sockets(const struct relay *relay);
 
 /* Start the workers, serve, drain; returns when the last connection is gone or

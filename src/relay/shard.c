@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/permute.h"
@@ -263,7 +264,8 @@ static void on_rested(struct timer *t, uint64_t now_ms)
         (struct shard *)(void *)((char *)t - offsetof(struct shard, rested));
 
     (void)now_ms;
-    listener_resume(&shard->listener);
+    for (struct listener *l = shard->listeners; l != NULL; l = l->next)
+        listener_resume(l);
     listener_resume(&shard->challenges);
 }
 
@@ -290,25 +292,54 @@ static void on_exhausted(struct listener *l, int error)
         worker_now_ms(&shard->worker) + TIMER_TICK_MS);
 }
 
-static int listen_with(
-    struct shard *shard, struct listener *l, listener_accept_fn *accept, int fd)
+static int listen_with(struct shard *shard, struct listener *l,
+    listener_accept_fn *accept, struct listener_socket socket)
 {
     l->owner = shard;
     l->turn = &shard->relay->accept_turn;
     l->accept = accept;
     l->exhausted = on_exhausted;
     shard->rested.fn = on_rested;
-    return listener_start(l, &shard->worker, fd);
+    return listener_start(l, &shard->worker, socket);
 }
 
-int shard_listen(struct shard *shard, int fd)
+int shard_listen(struct shard *shard, struct listener_socket socket)
 {
-    return listen_with(shard, &shard->listener, on_accept, fd);
+    struct listener *l = calloc(1, sizeof(*l));
+
+    if (l == NULL)
+        return -ENOMEM;
+    l->fd = -1;
+    l->next = shard->listeners;
+    shard->listeners = l; /* freed once the loop has let go of it */
+    return listen_with(shard, l, on_accept, socket);
 }
 
-int shard_listen_challenges(struct shard *shard, int fd)
+int shard_listen_challenges(struct shard *shard, struct listener_socket socket)
 {
-    return listen_with(shard, &shard->challenges, on_accept_challenge, fd);
+    return listen_with(shard, &shard->challenges, on_accept_challenge, socket);
+}
+
+void shard_refuse(const struct shard *shard)
+{
+    for (const struct listener *l = shard->listeners; l != NULL; l = l->next)
+        listener_refuse(l);
+}
+
+static void stop_listeners(struct shard *shard)
+{
+    for (struct listener *l = shard->listeners; l != NULL; l = l->next)
+        listener_stop(l);
+}
+
+static void free_listeners(struct shard *shard)
+{
+    while (shard->listeners != NULL) {
+        struct listener *l = shard->listeners;
+
+        shard->listeners = l->next;
+        free(l);
+    }
 }
 
 /* ---- letters ---- */
@@ -335,7 +366,7 @@ static void on_drain(void *owner, struct mail *mail)
 
     (void)mail;
     shard->draining = true;
-    listener_stop(&shard->listener);
+    stop_listeners(shard);
     let_go(&shard->handshakes);
     let_go(&shard->pending);
     let_go(&shard->live);
@@ -406,7 +437,6 @@ int shard_init(struct shard *shard, struct relay *relay)
     if (failed != 0)
         return failed;
     shard->relay = relay;
-    shard->listener.fd = -1;
     shard->challenges.fd = -1;
     shard->drain.mail.fn = on_drain;
     shard->drained.mail.fn = on_drained;
@@ -432,7 +462,7 @@ static void drop_all(struct conn_list *list)
 void shard_clear(struct shard *shard)
 {
     shard->draining = true;
-    listener_stop(&shard->listener);
+    stop_listeners(shard);
     listener_stop(&shard->challenges);
     drop_all(&shard->handshakes);
     drop_all(&shard->pending);
@@ -442,6 +472,7 @@ void shard_clear(struct shard *shard)
 void shard_done(struct shard *shard)
 {
     worker_done(&shard->worker);
+    free_listeners(shard);
     registry_done(&shard->registry);
     certificates_done(shard);
     tls_server_free(shard->tls);

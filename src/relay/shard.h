@@ -30,7 +30,7 @@ struct shard {
     struct relay *relay;
     struct registry registry;
     struct metrics metrics;
-    struct listener listener;
+    struct listener *listeners;         /* of the public, or for metrics */
     struct listener challenges;         /* the control shard's other one */
     struct tls_server *tls;             /* NULL: none */
     struct tls_identity *identities[2]; /* by enum tls_use; NULL: none */
@@ -44,7 +44,7 @@ struct shard {
     uint32_t ping_count;
     uint64_t round_ns; /* when the connection being served became ready */
     bool draining;
-    bool deals; /* its listener is the only one: connections go in turn */
+    bool deals; /* not every shard has a listener: connections go in turn */
     size_t next_dealt;
     uint64_t exhausted_logged_ms;
     struct timer rested;     /* the listener goes on */
@@ -65,10 +65,14 @@ NONNULL void shard_clear(struct shard *shard);
 /* Then the rest. */
 NONNULL void shard_done(struct shard *shard);
 
-/* Take the bound socket over and accept from it; the second is for the
- * control shard.  0 or -errno. */
-MUST_CHECK NONNULL int shard_listen(struct shard *shard, int fd);
-MUST_CHECK NONNULL int shard_listen_challenges(struct shard *shard, int fd);
+/* Take the bound socket over and accept from it, and from those before; the
+ * second is for the control shard, once.  0 or -errno. */
+MUST_CHECK NONNULL int shard_listen(
+    struct shard *shard, struct listener_socket socket);
+MUST_CHECK NONNULL int shard_listen_challenges(
+    struct shard *shard, struct listener_socket socket);
+/* Let nobody in any more; from any thread while its worker runs. */
+NONNULL void shard_refuse(const struct shard *shard);
 
 /* Take an accepted descriptor over: as a connection of this shard, or of the
  * next one in turn where this one deals. */

@@ -232,6 +232,8 @@ static int fill_policy(
         failed = add_mode(config, policy);
     if (failed == 0)
         failed = add_descriptors(config, policy);
+    if (startup->inherited != NULL && startup->inherited->count > 0)
+        posture_policy_allow_activation(policy);
     posture_policy_declare_seal(
         policy, POSTURE_SEALS_NO_NEW_PRIVS | POSTURE_SEALS_NOT_DUMPABLE);
     return failed;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "net/inherited.h"
 #include "posture/posture.h"
 #include "relay/config.h"
 #include "relay/posture_record.h"
@@ -14,6 +15,7 @@ struct startup {
     const struct config *config;
     /* Sockets of the public address, once it is bound; 0: not bound yet. */
     size_t public_sockets;
+    struct inherited *inherited; /* of a service manager; NULL: none */
     /* Judges the push credentials; see push/credentials.h. */
     const char *(*check_credentials)(const char *document);
     struct posture_record record; /* what the phases so far have found */

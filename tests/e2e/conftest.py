@@ -91,6 +91,7 @@ def client_context(cert=None):
 
 class Relay:
     """A running relay and its log; with tls it serves DOMAIN from files."""
+    pass_fds = ()  # of ours, to leave open in it
 
     def __init__(self, *flags, env=None, port=None, prefix=(), metrics=False, binary=RELAY_BIN, tls=OVER_TLS,
                  certificate=None, ready=None):
@@ -144,7 +145,7 @@ class Relay:
 
     def start(self):
         self.process = subprocess.Popen(self.command(), env=self.env, stderr=subprocess.PIPE, text=True,
-                                        stdin=subprocess.DEVNULL)
+                                        stdin=subprocess.DEVNULL, pass_fds=self.pass_fds)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         self.wait_until(lambda: self._is_ready() or self.process.poll() is not None)
