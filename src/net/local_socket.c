@@ -197,7 +197,7 @@ static void put_descriptors(struct msghdr *msg, union control *control,
 int local_socket_send(
     int fd, struct span message, const struct local_descriptors *descriptors)
 {
-    uint8_t bytes[512];
+    uint8_t bytes[LOCAL_SOCKET_MESSAGE_MAX];
     union control control;
     struct iovec iov = {.iov_base = bytes, .iov_len = message.len};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -230,8 +230,12 @@ static void take_descriptors(struct msghdr *msg, struct local_descriptors *ret)
 ssize_t local_socket_receive(
     int fd, uint8_t *buf, size_t cap, struct local_descriptors *ret)
 {
+    uint8_t bytes[LOCAL_SOCKET_MESSAGE_MAX];
     union control control;
-    struct iovec iov = {.iov_base = buf, .iov_len = cap};
+    struct iovec iov = {
+        .iov_base = bytes,
+        .iov_len = cap < sizeof(bytes) ? cap : sizeof(bytes),
+    };
     struct msghdr msg = {
         .msg_iov = &iov,
         .msg_iovlen = 1,
@@ -255,6 +259,7 @@ ssize_t local_socket_receive(
         local_descriptors_close(&got);
         return -EPIPE;
     }
+    memcpy(buf, bytes, (size_t)len);
     *ret = got;
     return len;
 }

@@ -18,6 +18,7 @@
 #include "base/span.h"
 
 enum {
+    LOCAL_SOCKET_MESSAGE_MAX = 512,     /* bytes */
     LOCAL_SOCKET_PATH_MAX = 107,        /* bytes; sun_path without its NUL */
     LOCAL_SOCKET_DESCRIPTORS_MAX = 128, /* of one message; the kernel's own
                                            limit is 253 */

@@ -19,7 +19,7 @@
 
 enum {
     TAKE_OVER_VERSION_MAX = 64, /* bytes of a program's version */
-    TAKE_OVER_PUBLIC_MAX = 64,  /* sockets of the public address */
+    TAKE_OVER_PUBLIC_MAX = 120, /* sockets of the public address */
     /* those, and one of each other kind */
     TAKE_OVER_SOCKETS_MAX = TAKE_OVER_PUBLIC_MAX + 4,
     TAKE_OVER_MESSAGE_MAX = 4 + TAKE_OVER_VERSION_MAX + TAKE_OVER_SOCKETS_MAX,
@@ -56,7 +56,6 @@ enum take_over_kind {
 /* enumerator, text for the log */
 #define TAKE_OVER_REFUSAL_LIST(X)                                              \
     X(TAKE_OVER_BUSY, "another process is taking over already")                \
-    X(TAKE_OVER_ENDING, "it is ending")                                        \
     X(TAKE_OVER_OUT_OF_TURN, "a message came out of turn")                     \
     X(TAKE_OVER_TOO_LATE, "it took too long")
 

@@ -107,7 +107,7 @@ static void malformed(void **state)
         {LIT("\1\0\1\1x"), TAKE_OVER_TO_GIVER, TAKE_OVER_BAD},   /* refusal */
         {LIT("\1\0\0\1x\0"), TAKE_OVER_TO_GIVER, TAKE_OVER_BAD}, /* kinds */
         {LIT("\1\1\0\1x"), TAKE_OVER_TO_GIVER, TAKE_OVER_BAD},
-        {LIT("\1\4\4\0"), TAKE_OVER_TO_TAKER, TAKE_OVER_BAD},
+        {LIT("\1\4\3\0"), TAKE_OVER_TO_TAKER, TAKE_OVER_BAD},
         {LIT("\1\2\0\1x"), TAKE_OVER_TO_TAKER, TAKE_OVER_BAD},   /* no kinds */
         {LIT("\1\2\0\1x\0"), TAKE_OVER_TO_TAKER, TAKE_OVER_BAD}, /* no path */
         {LIT("\1\2\0\1x\3"), TAKE_OVER_TO_TAKER, TAKE_OVER_BAD}, /* nothing
@@ -158,7 +158,7 @@ static void texts(void **state)
         assert_true(
             strlen(take_over_refusal_text((enum take_over_refusal)i)) > 0);
     assert_string_equal(
-        take_over_refusal_text(TAKE_OVER_ENDING), "it is ending");
+        take_over_refusal_text(TAKE_OVER_TOO_LATE), "it took too long");
 }
 
 RUN_TESTS("take_over_message", cmocka_unit_test(there_and_back),
