@@ -59,6 +59,8 @@ static const struct config_flag_row flags[] = {
         "text or json (default text)"),
     [CONFIG_REQUIRE_SEAL] = BOOL("require-seal",
         "refuse where the kernel cannot seal the process"),
+    [CONFIG_TAKE_OVER] = TEXT("take-over", "PATH", "",
+        "socket by which one instance takes over from another"),
     [CONFIG_VERSION] = BOOL("version",
         "print the version and exit"),
     [CONFIG_HELP] = BOOL("help",
@@ -103,6 +105,8 @@ static const struct config_flag_row flags[] = {
         "for all phones of a server-id", 65536, LIMIT_COUNT, LIMIT_SERVER_OUTBOX_BYTES),
     [CONFIG_MAX_QUEUED] = COUNT("max-queued", "BYTES",
         "kept for all connections (a quarter of memory)", 1048576, UINT64_MAX / 2, 0),
+    [CONFIG_DRAIN_SECONDS] = COUNT("drain-seconds", "N",
+        "of closes after a take-over", 1, 3600, LIMIT_YIELD_SECONDS),
 };
 /* clang-format on */
 
@@ -151,8 +155,7 @@ void config_help(FILE *out)
         out);
     for (size_t i = 0; i < CONFIG_FIRST_LIMIT; i++)
         print_row(out, i, 23);
-    (void)fputs("\nenvironment:\n"
-                "  " CONFIG_PRODUCTION "=1       refuse what is insecure\n"
+    (void)fputs("\n  " CONFIG_PRODUCTION "=1       refuse what is insecure\n"
                 "  " CONFIG_SINGLE_INSTANCE "=1  only one instance runs\n"
                 "  " CONFIG_FCM_CREDENTIALS "    service account, for push\n",
         out);
