@@ -244,10 +244,15 @@ ssize_t local_socket_receive(
     };
     struct local_descriptors got = {.count = 0};
     ssize_t len = 0;
+    int resets = 0;
 
     do {
         len = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    } while (len < 0 && errno == EINTR);
+        /* Said once where the other end was closed before it had read all;
+         * what it had sent before is still there. */
+        resets += len < 0 && errno == ECONNRESET;
+    } while (
+        len < 0 && (errno == EINTR || (errno == ECONNRESET && resets < 2)));
     if (len < 0)
         return errno == ECONNRESET ? -EPIPE : -errno;
     take_descriptors(&msg, &got);

@@ -269,6 +269,27 @@ static void descriptors_go_along(void **state)
     clean(&p);
 }
 
+/* What was said before the end is heard, though not all was listened to. */
+static void last_words_are_heard(void **state)
+{
+    struct place p = make_place();
+    struct ends e = meet(&p);
+    struct local_descriptors got = {.count = 0};
+    uint8_t buf[16];
+
+    (void)state;
+    assert_int_equal(local_socket_send(e.near, LIT("unread"), &none), 0);
+    assert_int_equal(local_socket_send(e.far, LIT("last"), &none), 0);
+    (void)close(e.far);
+    e.far = dup(e.listener);
+    assert_int_equal(local_socket_receive(e.near, buf, sizeof(buf), &got), 4);
+    assert_memory_equal(buf, "last", 4);
+    assert_int_equal(
+        local_socket_receive(e.near, buf, sizeof(buf), &got), -EPIPE);
+    part(&e);
+    clean(&p);
+}
+
 /* A message that does not fit is dropped with all that it carries. */
 static void what_is_too_large_leaves_nothing(void **state)
 {
@@ -301,4 +322,5 @@ RUN_TESTS("local_socket", cmocka_unit_test(paths),
     cmocka_unit_test(other_things_stay),
     cmocka_unit_test(a_directory_of_another_is_refused),
     cmocka_unit_test(descriptors_go_along),
+    cmocka_unit_test(last_words_are_heard),
     cmocka_unit_test(what_is_too_large_leaves_nothing));
