@@ -3,15 +3,19 @@ import asyncio
 import contextlib
 import json
 import os
+import pathlib
+import shutil
 import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
 from websockets.exceptions import ConnectionClosed as WebsocketClosed
-from conftest import PATIENCE, Relay, binary, closed, free_port, learn_conn_id, phone, recv
+from conftest import (PATIENCE, RELAY_BIN, Relay, binary, closed, free_port, learn_conn_id, make_certificate,
+                      parse_line, phone, recv)
 
 ASK, READY, OFFER, YIELDED, REFUSED = range(5)
 PUBLIC, METRICS, CHALLENGES, PATH, LOCK = range(5)
@@ -460,6 +464,46 @@ def test_the_options_may_change(line):
             socket.create_connection(("127.0.0.1", gone), PATIENCE).close()
     new.port = port
     assert new.get("/healthz").startswith(b"HTTP/1.1 200")
+
+
+@pytest.fixture
+def deployment():
+    """Of uid 65532, who may not look into root's directories: a program, a certificate and a place to meet."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as work, tempfile.TemporaryDirectory(dir="/var/tmp") as programs:
+        os.chmod(programs, 0o755)
+        program = shutil.copy(RELAY_BIN, programs)
+        os.chmod(program, 0o755)
+        pair = make_certificate(pathlib.Path(work))
+        for path in (work, *pair):
+            shutil.chown(path, 65532, 65532)
+        line = Line(pathlib.Path(work), tls=True, certificate=pair, binary=program, prefix=UNPRIVILEGED)
+        yield line
+        line.end()
+
+
+UNPRIVILEGED = ["prlimit", "--core=0", "setpriv", "--reuid=65532", "--regid=65532", "--clear-groups"]
+PRODUCTION = {"PYRYCODE_RELAY_PRODUCTION": "1"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes user")
+async def test_a_deployment_of_production(deployment):
+    """Nothing is warned of that is there without a take-over; a posture that is refused leaves the old one serving."""
+    line, key = deployment, deployment.options["certificate"][1]
+    old = line.start(env=PRODUCTION)
+    key.chmod(0o644)
+    code, log = line.refused(env=PRODUCTION)
+    assert code == 2 and "check=key-files" in log and "taking over" not in log
+    assert old.wait_event("take-over failed; serving on")
+    code, log = line.refused(env=PRODUCTION, prefix=[])  # root is another user, too
+    assert code == 1 and "not this user's alone" in log
+    await lives(old)
+    key.chmod(0o600)
+    new = line.start(env=PRODUCTION)
+    assert await ended(old) == 0
+    await lives(new)
+    found = [[(e["level"], e["msg"]) for e in map(parse_line, r.lines) if e["level"] != "INFO" and "check" in e]
+             for r in (old, new)]
+    assert found[0] == found[1]
 
 
 def test_the_lock_of_the_instance_goes_along(tmp_path):
