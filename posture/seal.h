@@ -44,6 +44,9 @@ enum seal_profile {
     /* any program: all but what no service needs (mounting, modules, tracing,
      * namespaces, ...); those fail with EPERM, and clone3(2) with ENOSYS */
     SEAL_PROFILE_PROGRAM,
+    /* a program that connects out: the same, and it serves nobody and runs no
+     * other program; what it forks is bound likewise */
+    SEAL_PROFILE_CLIENT,
 };
 
 struct seal_plan {

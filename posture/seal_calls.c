@@ -180,6 +180,14 @@ static const struct seal_call program_denied[] = {
     {SCMP_SYS(io_uring_setup), "calls that no filter sees"},
 };
 
+static const struct seal_call client_denied[] = {
+    {SCMP_SYS(listen), "nobody is served"},
+    {SCMP_SYS(accept), "the same"},
+    {SCMP_SYS(accept4), "the same"},
+    {SCMP_SYS(execve), "no other program"},
+    {SCMP_SYS(execveat), "the same"},
+};
+
 /* Signals to ourselves alone: the value of tgkill is our own process id, which
  * is added when the filter is made. */
 static const struct seal_option_call server_options_kept[] = {
@@ -217,6 +225,8 @@ const struct seal_calls seal_thread_kept = {
     thread_kept, ARRAY_LEN(thread_kept)};
 const struct seal_calls seal_program_denied = {
     program_denied, ARRAY_LEN(program_denied)};
+const struct seal_calls seal_client_denied = {
+    client_denied, ARRAY_LEN(client_denied)};
 const struct seal_option_calls seal_server_options_kept = {
     server_options_kept, ARRAY_LEN(server_options_kept)};
 const struct seal_option_calls seal_server_options_denied = {

@@ -37,6 +37,8 @@ extern const struct seal_calls seal_server_denied;
 extern const struct seal_calls seal_thread_kept;
 /* SEAL_PROFILE_PROGRAM: refused with EPERM; all others are kept. */
 extern const struct seal_calls seal_program_denied;
+/* SEAL_PROFILE_CLIENT: refused in addition. */
+extern const struct seal_calls seal_client_denied;
 
 struct seal_option_calls {
     const struct seal_option_call *list;

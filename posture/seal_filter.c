@@ -167,10 +167,13 @@ static int add_server(scmp_filter_ctx filter, bool threads)
     return failed == 0 && threads ? allow_threads(filter) : failed;
 }
 
-static int add_program(scmp_filter_ctx filter)
+static int add_program(scmp_filter_ctx filter, enum seal_profile profile)
 {
-    int failed = add_all(filter, SCMP_ACT_ERRNO(EPERM), &seal_program_denied);
+    const uint32_t eperm = SCMP_ACT_ERRNO(EPERM);
+    int failed = add_all(filter, eperm, &seal_program_denied);
 
+    if (failed == 0 && profile == SEAL_PROFILE_CLIENT)
+        failed = add_all(filter, eperm, &seal_client_denied);
     return failed == 0 ? deny_namespaces(filter) : failed;
 }
 
@@ -185,8 +188,8 @@ int seal_filter(const struct seal_plan *plan)
         return -ENOMEM;
     failed = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, OPTIMIZE_TREE);
     if (failed == 0) {
-        failed =
-            server ? add_server(filter, plan->threads) : add_program(filter);
+        failed = server ? add_server(filter, plan->threads)
+                        : add_program(filter, plan->profile);
     }
     if (failed == 0)
         failed = seccomp_load(filter);

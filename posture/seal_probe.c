@@ -90,14 +90,25 @@ static bool namespaces_are_filtered(void)
            errno == EPERM;
 }
 
+static bool program_is_filtered(void)
+{
+    return is_filtered(SYS_ptrace) && is_filtered(SYS_init_module) &&
+           namespaces_are_filtered();
+}
+
 bool seal_probe_filter(const struct seal_plan *plan)
 {
     static const long server[] = {
         SYS_bind, SYS_listen, SYS_execve, SYS_execveat, SYS_socket};
 
-    if (plan->profile == SEAL_PROFILE_PROGRAM) {
-        return is_filtered(SYS_ptrace) && is_filtered(SYS_init_module) &&
-               namespaces_are_filtered();
+    switch (plan->profile) {
+    case SEAL_PROFILE_CLIENT:
+        return program_is_filtered() && is_filtered(SYS_listen) &&
+               is_filtered(SYS_accept4) && is_filtered(SYS_execve);
+    case SEAL_PROFILE_PROGRAM:
+        return program_is_filtered();
+    case SEAL_PROFILE_SERVER:
+        break;
     }
     for (size_t i = 0; i < ARRAY_LEN(server); i++) {
         if (!is_filtered(server[i]))

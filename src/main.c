@@ -10,10 +10,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "agents.h"
+#include "base/environment.h"
 #include "base/own.h"
 #include "net/local_socket.h"
-#include "push/credentials.h"
 #include "relay/activation.h"
+#include "relay/agent_link.h"
 #include "relay/certificate_files.h"
 #include "relay/config.h"
 #include "relay/log.h"
@@ -145,38 +147,41 @@ static void log_starting(const struct config *config)
     }
 }
 
-/* What TLS shows from the first handshake on. */
-static bool load_certificate(struct relay *relay)
+/* Where TLS has its certificates from: files, or an agent. */
+static bool find_certificates(struct relay *relay, struct agents *agents)
 {
-    if (relay->domain == NULL)
-        return true;
-    if (!certificate_files_load(relay))
+    if (relay->domain != NULL && !certificate_files_load(relay))
         return false;
-    if (relay->certificate_expires_s == 0) {
-        LOG(LOG_WARN, "no certificate yet: TLS handshakes fail until one comes",
-            LOG_TEXT(LOG_DOMAIN, relay->domain));
+    if (agents->channel < 0)
+        return true;
+    if (agent_link_open(relay, agents->channel) != 0) {
+        log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
+        return false;
     }
+    agents->channel = -1;
     return true;
 }
 
-/* lock: of the instance; -1: it needs none. */
-static int run(struct startup *startup, struct log *log, int lock)
+/* What the relay is given, and what outlives it. */
+struct held {
+    struct agents agents;
+    int lock; /* of the instance; -1: it needs none */
+};
+
+static int run_relay(
+    struct startup *startup, struct log *log, struct held *held)
 {
-    const struct config *config = startup->config;
     struct relay *relay = calloc(1, sizeof(*relay));
     int status = EXIT_RUNTIME;
 
-    log_push();
-    log_starting(config);
-    log_capacity(config);
-    if (relay == NULL || relay_init(relay, config) != 0) {
+    if (relay == NULL || relay_init(relay, startup->config) != 0) {
         log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
     } else {
         relay->log = log;
         relay->inherited = startup->inherited;
         relay->taker = startup->taker;
-        relay->instance_lock = lock;
-        if (load_certificate(relay))
+        relay->instance_lock = held->lock;
+        if (find_certificates(relay, &held->agents))
             status = serve(startup, relay);
         relay_done(relay);
     }
@@ -202,6 +207,24 @@ static bool adopt_lock(
         return false;
     *ret_lock = take_fd(&taker->lock);
     return true;
+}
+
+static int run(struct startup *startup, struct log *log, int lock)
+{
+    const struct config *config = startup->config;
+    struct held held = {.lock = lock};
+    int status = EXIT_RUNTIME;
+
+    log_push();
+    log_starting(config);
+    log_capacity(config);
+    if (!agents_start(config, &held.agents))
+        return EXIT_RUNTIME;
+    /* Whoever sends wakes has it by now; who serves strangers must not. */
+    environment_forget(CONFIG_FCM_CREDENTIALS);
+    status = run_relay(startup, log, &held);
+    agents_end(&held.agents);
+    return status;
 }
 
 /* The certificate directory and its lock, which is held while we serve. */
@@ -271,7 +294,7 @@ int main(int argc, char *argv[])
     struct taker taker;
     struct startup startup = {
         .config = &config,
-        .check_credentials = credentials_check,
+        .check_credentials = agents_check_credentials,
         .inherited = &inherited,
     };
     int status = EXIT_SUCCESS;
@@ -279,6 +302,9 @@ int main(int argc, char *argv[])
     switch (config_parse(&config, argc, argv, stderr)) {
     case CONFIG_SHOW_HELP:
         config_help(stdout);
+        return EXIT_SUCCESS;
+    case CONFIG_SHOW_HELP_CERTIFICATES:
+        config_help_certificates(stdout);
         return EXIT_SUCCESS;
     case CONFIG_SHOW_HELP_LIMITS:
         config_help_limits(stdout);
@@ -292,6 +318,7 @@ int main(int argc, char *argv[])
         break;
     }
     activation_read(&config, &inherited);
+    agents_check(&config);
     start_log(&log, &config);
     startup.taker = choose_taker(&config, &taker);
     status = boot(&startup, &log);

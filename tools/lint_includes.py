@@ -12,7 +12,7 @@ MAY_INCLUDE = {
     "src/acme": {"acme", "wire", "base"},
     "src/push": {"push", "net", "wire", "base"},
     "src/relay": {"relay", "net", "wire", "base", "posture/posture.h", "posture/seal.h"},
-    "src": {"relay", "push", "net", "wire", "base", "posture/posture.h"},
+    "src": {"agents.h", "relay", "acme", "push", "net", "wire", "base", "posture/posture.h", "posture/seal.h"},
     "posture": {"posture", "base", "syscall_names.h"},
     "posture/cmd": {"posture", "base"},
 }

@@ -34,17 +34,16 @@ static void take_certificate(
     a->ask_at_s = certificate->ari_id[0] == '\0' ? 0 : clock_unix_s();
 }
 
-static struct store_query query_of(const struct agent *a)
+static struct store_query query_of(const struct agent *a, enum store_kind kind)
 {
-    return (struct store_query){.domain = a->config.domain,
-        .kind = STORE_ECDSA,
-        .now_s = clock_unix_s()};
+    return (struct store_query){
+        .domain = a->config.domain, .kind = kind, .now_s = clock_unix_s()};
 }
 
 /* What the directory has. */
 static void load(struct agent *a)
 {
-    struct store_query query = query_of(a);
+    struct store_query query = query_of(a, STORE_ECDSA);
     OWNED_PEM text = {.text = NULL};
     struct certificate certificate;
     struct failure failure;
@@ -53,7 +52,29 @@ static void load(struct agent *a)
         a->config.directory, &query, &text, &certificate, &failure)) {
     case STORE_OK:
         take_certificate(a, &text, &certificate);
-        agent_send_certificate(a, AGENT_CACHED);
+        agent_send_certificate(a, &a->certificate, AGENT_CACHED);
+        return;
+    case STORE_UNUSABLE:
+        agent_send_failure(a, &failure);
+        return;
+    case STORE_ABSENT:
+    case STORE_EXPIRED:
+        return;
+    }
+}
+
+/* The other one that it may have, which is handed on and never ordered. */
+static void load_rsa(struct agent *a)
+{
+    struct store_query query = query_of(a, STORE_RSA);
+    OWNED_PEM text = {.text = NULL};
+    struct certificate certificate;
+    struct failure failure;
+
+    switch (store_load(
+        a->config.directory, &query, &text, &certificate, &failure)) {
+    case STORE_OK:
+        agent_send_certificate(a, &certificate, AGENT_CACHED_RSA);
         return;
     case STORE_UNUSABLE:
         agent_send_failure(a, &failure);
@@ -80,7 +101,7 @@ static void note_failure(struct agent *a, const struct failure *failure)
 
 static void save(struct agent *a)
 {
-    struct store_query query = query_of(a);
+    struct store_query query = query_of(a, STORE_ECDSA);
     struct failure failure;
 
     a->is_unsaved =
@@ -111,7 +132,7 @@ static void take_issued(struct agent *a, struct pem *text)
     take_certificate(a, text, &certificate);
     a->schedule.issued_at_s = clock_unix_s();
     save(a);
-    agent_send_certificate(a, AGENT_ISSUED);
+    agent_send_certificate(a, &a->certificate, AGENT_ISSUED);
 }
 
 static bool ensure_account(struct agent *a, struct failure *ret_failure)
@@ -239,11 +260,34 @@ static int sleep_ms(const struct agent *a)
     return (int)(until_s - now) * 1000;
 }
 
+/* What cannot be locked for another reason cannot be written either, and that
+ * is said when it is tried. */
+static void try_alone(struct agent *a)
+{
+    if (store_lock(a->config.directory) == -EAGAIN) {
+        a->is_second = true;
+        return;
+    }
+    a->is_alone = true;
+    if (!a->is_second)
+        return;
+    /* The other may have renewed it. */
+    load(a);
+    load_rsa(a);
+    agent_send_status(a, AGENT_IDLE);
+}
+
 static void run(struct agent *a)
 {
     agent_send_status(a, AGENT_STARTING);
     load(a);
+    load_rsa(a);
     agent_send_status(a, AGENT_IDLE);
+    try_alone(a);
+    while (!a->is_stopping && !a->is_alone) {
+        (void)agent_hear(a, AGENT_ALONE_MS);
+        try_alone(a);
+    }
     while (!a->is_stopping) {
         if (do_due(a))
             agent_send_status(a, AGENT_IDLE);

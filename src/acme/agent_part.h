@@ -17,6 +17,8 @@ struct agent {
     bool is_unsaved;                /* text is not on the disk yet */
     int64_t ask_at_s;               /* RFC 9773; 0: never */
     enum order_proof proof;         /* the one to try next */
+    bool is_alone;                  /* no other agent writes to the directory */
+    bool is_second;                 /* one did when this one began */
     bool is_stopping;
     bool must_renew;
     bool is_presented;
@@ -30,7 +32,8 @@ NONNULL int64_t agent_due_s(const struct agent *a);
 /* Say it to the relay; if that cannot be done, the agent is stopping. */
 NONNULL void agent_send_status(struct agent *a, enum agent_state state);
 NONNULL void agent_send_failure(struct agent *a, const struct failure *failure);
-NONNULL void agent_send_certificate(struct agent *a, enum agent_source source);
+NONNULL void agent_send_certificate(struct agent *a,
+    const struct certificate *certificate, enum agent_source source);
 
 /* Take one message if one comes in time; true if one came. */
 NONNULL bool agent_hear(struct agent *a, int timeout_ms);

@@ -49,13 +49,14 @@ void agent_send_failure(struct agent *a, const struct failure *failure)
     send_message(a, &message);
 }
 
-void agent_send_certificate(struct agent *a, enum agent_source source)
+void agent_send_certificate(struct agent *a,
+    const struct certificate *certificate, enum agent_source source)
 {
     struct agent_message message = {.type = AGENT_CERTIFICATE,
         .kind = (uint8_t)source,
-        .when_s = (uint64_t)a->certificate.not_after_s,
-        .parts = {span_str(a->config.domain), a->certificate.key,
-            a->certificate.chain}};
+        .when_s = (uint64_t)certificate->not_after_s,
+        .parts = {
+            span_str(a->config.domain), certificate->key, certificate->chain}};
 
     send_message(a, &message);
 }

@@ -78,9 +78,19 @@ static void tell_relay(int wait_status, uint64_t delay_ms)
     channel_free(channel);
 }
 
+/* An agent whose supervisor was killed would be started anew by nobody, and
+ * the relay would not hear of it: let the channel end at once. */
+static void die_with(pid_t supervisor)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != supervisor) /* it was faster */
+        _exit(1);
+}
+
 /* One agent from fork to death; its wait status, or -errno. */
 static int run_agent(const struct agent_config *config)
 {
+    pid_t supervisor = getpid();
     pid_t pid = fork();
     int status = 0;
 
@@ -88,6 +98,7 @@ static int run_agent(const struct agent_config *config)
         return -errno;
     if (pid == 0) {
         (void)prctl(PR_SET_NAME, "relay-acme");
+        die_with(supervisor);
         _exit(agent_run(config, FD_CHANNEL) == 0 ? 0 : 1);
     }
     while (waitpid(pid, &status, 0) < 0) {

@@ -9,7 +9,7 @@
  * an agent made by it would inherit its seal.  The supervisor only waits; it
  * keeps the agent's end of the channel open, so the relay sees one channel
  * for as long as it lives.  It ends with the agent that ends well, or when
- * the relay's end is closed.
+ * the relay's end is closed; an agent whose supervisor is killed dies with it.
  */
 #pragma once
 

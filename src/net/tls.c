@@ -298,6 +298,14 @@ static struct span extension(SSL *ssl, unsigned type)
     return span_of(body, len);
 }
 
+static struct span suites_of(SSL *ssl)
+{
+    const uint8_t *list = NULL;
+    size_t len = SSL_client_hello_get0_ciphers(ssl, &list);
+
+    return len == 0 ? span_of("", 0) : span_of(list, len);
+}
+
 /* Before anything is chosen: whose certificate is shown, if any. */
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -308,6 +316,9 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
         .server_name = extension(ssl, TLSEXT_TYPE_server_name),
         .alpn =
             extension(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation),
+        .signature_algorithms =
+            extension(ssl, TLSEXT_TYPE_signature_algorithms),
+        .suites = suites_of(ssl),
     };
 
     s->verdict = server->hello(server->owner, &hello, &identity);
@@ -319,6 +330,12 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
         break;
     case TLS_UNKNOWN_NAME:
         *alert = SSL_AD_UNRECOGNIZED_NAME;
+        break;
+    case TLS_AWAIT:
+        if (!s->impatient)
+            return SSL_CLIENT_HELLO_RETRY;
+        s->verdict = TLS_NOT_READY;
+        *alert = SSL_AD_INTERNAL_ERROR;
         break;
     case TLS_NOT_READY:
         *alert = SSL_AD_INTERNAL_ERROR;

@@ -26,7 +26,9 @@ struct tls_identity; /* may be shown by sessions of any thread */
 /* What it is shown for. */
 enum tls_use {
     TLS_USE_HTTP,      /* ALPN http/1.1, or none */
+    TLS_USE_RSA,       /* the same, to clients that take no ECDSA */
     TLS_USE_CHALLENGE, /* ALPN acme-tls/1, RFC 8737 */
+    TLS_USE_COUNT
 };
 
 struct tls_pem {
@@ -49,16 +51,19 @@ NONNULL bool tls_identity_is_for(
 
 /* ---- a worker's server ---- */
 
-/* The bodies of two extensions; len 0: absent. */
+/* The bodies of extensions, len 0: absent; and the cipher suites. */
 struct tls_hello {
-    struct span server_name; /* RFC 6066 section 3 */
-    struct span alpn;        /* RFC 7301 section 3.1 */
+    struct span server_name;          /* RFC 6066 section 3 */
+    struct span alpn;                 /* RFC 7301 section 3.1 */
+    struct span signature_algorithms; /* RFC 8446 section 4.2.3 */
+    struct span suites;
 };
 
 enum tls_verdict {
     TLS_SERVE,        /* show *ret */
     TLS_UNKNOWN_NAME, /* alert unrecognized_name */
-    TLS_NOT_READY,    /* there is no certificate yet: alert internal_error */
+    TLS_NOT_READY,    /* there is no certificate: alert internal_error */
+    TLS_AWAIT,        /* there may be one soon: tls_session_handshake() */
 };
 
 typedef enum tls_verdict tls_hello_fn(void *owner,

@@ -31,6 +31,7 @@ struct tls_session {
     int error;                 /* of the socket, as -errno; 0: none */
     bool drained;              /* the socket had no more, in this read */
     bool more;                 /* see tls_session_has_more() */
+    bool impatient;            /* see tls_session_stop_waiting() */
     bool ended;                /* close_notify is queued or sent */
     bool at_end;               /* the peer ended its side of the socket */
     uint8_t first[8];          /* bytes that came first */

@@ -267,10 +267,20 @@ int tls_session_handshake(struct tls_session *s)
         s->more = SSL_has_pending(s->ssl) == 1;
         return 0;
     }
-    if (SSL_get_error(s->ssl, done) == SSL_ERROR_WANT_READ)
+    switch (SSL_get_error(s->ssl, done)) {
+    case SSL_ERROR_WANT_READ:
         return -EAGAIN;
-    note_failure(s);
-    return -EPROTO;
+    case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+        return -EINPROGRESS;
+    default:
+        note_failure(s);
+        return -EPROTO;
+    }
+}
+
+void tls_session_stop_waiting(struct tls_session *s)
+{
+    s->impatient = true;
 }
 
 enum tls_failure tls_session_failure(const struct tls_session *s)

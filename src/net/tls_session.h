@@ -44,9 +44,12 @@ MUST_CHECK NONNULL struct tls_session *tls_session_new(
     struct tls_server *server, int fd);
 void tls_session_free(struct tls_session *s);
 
-/* Go on with the handshake: 0: done; -EAGAIN: more bytes must come; -EPROTO:
- * it failed, and the alert is sent. */
+/* Go on with the handshake: 0: done; -EAGAIN: more bytes must come;
+ * -EINPROGRESS: nothing can be shown yet: call again once it can be, and read
+ * nothing until then; -EPROTO: it failed, and the alert is sent. */
 MUST_CHECK NONNULL int tls_session_handshake(struct tls_session *s);
+/* From now on, nothing to show is a failure. */
+NONNULL void tls_session_stop_waiting(struct tls_session *s);
 
 /* Why it failed; and the library's own words. */
 NONNULL enum tls_failure tls_session_failure(const struct tls_session *s);

@@ -8,8 +8,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-static const char not_a_key[] = "not a service-account JSON key";
-
 static EVP_PKEY *read_pem(const char *text)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
@@ -68,5 +66,5 @@ const char *credentials_check(const char *document)
                  is_rsa_key(text_of(object, "private_key"));
 
     json_decref(object);
-    return valid ? NULL : not_a_key;
+    return valid ? NULL : CREDENTIALS_REFUSED;
 }

@@ -7,6 +7,9 @@
 
 #include "base/attr.h"
 
+/* The reason. */
+#define CREDENTIALS_REFUSED "not a service-account JSON key"
+
 /*
  * NULL if the document is a usable service-account key: a JSON object, type
  * service_account, a client_email, and an RSA private key (PKCS#8 or PKCS#1,

@@ -7,30 +7,37 @@
 #include <unistd.h>
 
 #include "base/own.h"
-#include "base/text.h"
 #include "relay/certificates.h"
 #include "relay/log.h"
 #include "relay/relay.h"
 
 enum {
     TEXT_MAX = 98304, /* bytes; a key and ten certificates */
-    PATH_MAX_LEN = 2048,
 };
 
 /* ---- one file ---- */
 
-static bool is_private(const struct stat *st)
+/* A file's text. */
+struct file_text {
+    uint8_t *bytes;
+    size_t len;
+};
+
+static void file_text_free(struct file_text *text)
 {
-    return st->st_uid == geteuid() && (st->st_mode & 077) == 0;
+    if (text->bytes != NULL)
+        explicit_bzero(text->bytes, text->len);
+    free(text->bytes);
+    *text = (struct file_text){.len = 0};
 }
 
-static int judge(int fd, enum file_trust trust, size_t *ret_len)
+static int judge(int fd, size_t *ret_len)
 {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode) || (trust == FILE_OURS && !is_private(&st)))
+    if (!S_ISREG(st.st_mode))
         return -EPERM;
     if (st.st_size > TEXT_MAX)
         return -EFBIG;
@@ -57,18 +64,18 @@ static int read_all(int fd, struct file_text *text)
     return 0;
 }
 
-int certificate_file_read(
-    const char *path, enum file_trust trust, struct file_text *ret)
+/* 0 or -errno: -EPERM: no regular file; -EFBIG: too large. */
+static int read_file(const char *path, struct file_text *ret)
 {
     /* O_NONBLOCK: a pipe in its place would hold us for ever. */
     int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    CLOSES int fd = open(path, flags | (trust == FILE_OURS ? O_NOFOLLOW : 0));
+    CLOSES int fd = open(path, flags);
     struct file_text text = {.len = 0};
     int failed = 0;
 
     if (fd < 0)
         return -errno;
-    failed = judge(fd, trust, &text.len);
+    failed = judge(fd, &text.len);
     if (failed != 0)
         return failed;
     text.bytes = malloc(text.len + 1);
@@ -76,19 +83,11 @@ int certificate_file_read(
         return -ENOMEM;
     failed = read_all(fd, &text);
     if (failed != 0) {
-        certificate_file_free(&text);
+        file_text_free(&text);
         return failed;
     }
     *ret = text;
     return 0;
-}
-
-void certificate_file_free(struct file_text *text)
-{
-    if (text->bytes != NULL)
-        explicit_bzero(text->bytes, text->len);
-    free(text->bytes);
-    *text = (struct file_text){.len = 0};
 }
 
 static int64_t nanoseconds(struct timespec t)
@@ -122,9 +121,8 @@ static bool is_same(const struct file_mark *a, const struct file_mark *b)
 
 static void log_unreadable(const char *path, int failed)
 {
-    const char *err = failed == -EPERM ? "not a regular file, or others may "
-                                         "read or write it"
-                                       : strerrordesc_np(-failed);
+    const char *err =
+        failed == -EPERM ? "not a regular file" : strerrordesc_np(-failed);
 
     LOG(LOG_ERROR, "certificate_unreadable", LOG_TEXT(LOG_PATH, path),
         LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err));
@@ -136,14 +134,14 @@ static bool install_pair(struct relay *relay)
     const char *key_path = relay->config->text[CONFIG_TLS_KEY];
     struct file_text cert = {.len = 0};
     struct file_text key = {.len = 0};
-    int failed = certificate_file_read(cert_path, FILE_AS_GIVEN, &cert);
+    int failed = read_file(cert_path, &cert);
     bool installed = false;
 
     if (failed != 0) {
         log_unreadable(cert_path, failed);
         return false;
     }
-    failed = certificate_file_read(key_path, FILE_AS_GIVEN, &key);
+    failed = read_file(key_path, &key);
     if (failed != 0) {
         log_unreadable(key_path, failed);
     } else {
@@ -153,8 +151,8 @@ static bool install_pair(struct relay *relay)
                        .chain = span_of(cert.bytes, cert.len),
                    });
     }
-    certificate_file_free(&cert);
-    certificate_file_free(&key);
+    file_text_free(&cert);
+    file_text_free(&key);
     return installed;
 }
 
@@ -170,38 +168,10 @@ static void look(struct relay *relay)
     relay->files.new_key = mark_of(relay->config->text[CONFIG_TLS_KEY]);
 }
 
-/* A key and its chain in one file, named by the domain. */
-static void load_cached(struct relay *relay)
-{
-    char path[PATH_MAX_LEN];
-    struct file_text text = {.len = 0};
-    int failed = 0;
-
-    if (!text_format(path, sizeof(path), "%s/%s",
-            relay->config->text[CONFIG_CERT_CACHE], relay->domain))
-        return;
-    failed = certificate_file_read(path, FILE_OURS, &text);
-    if (failed == -ENOENT)
-        return;
-    if (failed != 0) {
-        log_unreadable(path, failed);
-        return;
-    }
-    IGNORE(!relay_install_certificate(relay,
-               &(struct tls_pem){
-                   .key = span_of(text.bytes, text.len),
-                   .chain = span_of(text.bytes, text.len),
-               }),
-        "it was logged, and another one will come");
-    certificate_file_free(&text);
-}
-
 bool certificate_files_load(struct relay *relay)
 {
-    if (!relay->config->has_certificate) {
-        load_cached(relay);
+    if (!relay->config->has_certificate)
         return true;
-    }
     look(relay);
     remember(&relay->files);
     return install_pair(relay);

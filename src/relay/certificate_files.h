@@ -1,6 +1,6 @@
 /*
- * certificate_files: certificates as files: those of --tls-cert and --tls-key,
- * followed when they change, and the cached one of --cert-cache.
+ * certificate_files: the certificate of --tls-cert and --tls-key, followed when
+ * the files change.
  *
  * Read on the control thread, at boot and when a look once a second says so.
  * Keys are wiped from memory once they are installed.
@@ -11,7 +11,6 @@
 #include <sys/types.h>
 
 #include "base/attr.h"
-#include "base/span.h"
 
 struct relay;
 
@@ -31,30 +30,10 @@ struct certificate_files {
     struct file_mark new_key;
 };
 
-/*
- * What there is at boot: the given files, or the cached certificate.  False:
- * the given files do not do, and it was logged why; no certificate in the
- * cache is no fault.
- */
+/* At boot, the files if some are given.  False: they do not do, and it was
+ * logged why. */
 MUST_CHECK NONNULL bool certificate_files_load(struct relay *relay);
 
 /* Once a second: the given files again, if they changed and have kept still
  * for a second since. */
 NONNULL void certificate_files_follow(struct relay *relay);
-
-/* A file's text; wiped by certificate_file_free(). */
-struct file_text {
-    uint8_t *bytes;
-    size_t len;
-};
-
-/* What of a file must hold before its text is used. */
-enum file_trust {
-    FILE_AS_GIVEN, /* a regular file; the posture check has judged it */
-    FILE_OURS,     /* and no link, ours, and nobody else's to read or write */
-};
-
-/* 0 or -errno: -EPERM: it is not to be trusted; -EFBIG: too large. */
-MUST_CHECK NONNULL int certificate_file_read(
-    const char *path, enum file_trust trust, struct file_text *ret);
-NONNULL void certificate_file_free(struct file_text *text);

@@ -16,6 +16,20 @@ static bool is_ours(const struct relay *relay, struct span name)
     return http_name_is(name, relay->domain);
 }
 
+/* For a client of HTTP: what it can take, or else what there is. */
+static const struct tls_identity *choose(
+    const struct shard *shard, const struct tls_hello *hello)
+{
+    const struct tls_identity *first = shard->identities[TLS_USE_HTTP];
+    const struct tls_identity *rsa = shard->identities[TLS_USE_RSA];
+
+    if (first == NULL || rsa == NULL)
+        return first == NULL ? rsa : first;
+    return client_hello_takes_ecdsa(hello->signature_algorithms, hello->suites)
+               ? first
+               : rsa;
+}
+
 enum tls_verdict certificates_judge(
     void *owner, const struct tls_hello *hello, const struct tls_identity **ret)
 {
@@ -25,11 +39,16 @@ enum tls_verdict certificates_judge(
     if (!client_hello_host_name(hello->server_name, &name) ||
         !is_ours(shard->relay, name))
         return TLS_UNKNOWN_NAME;
-    *ret = shard->identities[TLS_USE_HTTP];
-    if (shard->identities[TLS_USE_CHALLENGE] != NULL &&
-        client_hello_offers(hello->alpn, "acme-tls/1"))
+    if (client_hello_offers(hello->alpn, "acme-tls/1")) {
         *ret = shard->identities[TLS_USE_CHALLENGE];
-    return *ret == NULL ? TLS_NOT_READY : TLS_SERVE;
+        if (*ret == NULL) /* then the protocol is none of ours */
+            *ret = shard->identities[TLS_USE_HTTP];
+        return *ret == NULL ? TLS_NOT_READY : TLS_SERVE;
+    }
+    *ret = choose(shard, hello);
+    if (*ret != NULL)
+        return TLS_SERVE;
+    return atomic_load(&shard->relay->awaiting) ? TLS_AWAIT : TLS_NOT_READY;
 }
 
 void certificates_done(struct shard *shard)
@@ -55,6 +74,7 @@ struct batch {
     enum tls_use use;
     certificates_shown_fn *shown;
     void *ctx;
+    int64_t expires_s; /* of a certificate for clients; 0: unknown */
     size_t count;
     size_t under_way;
     struct delivery deliveries[];
@@ -67,14 +87,45 @@ static void batch_free(struct batch *batch)
     free(batch);
 }
 
+static void log_installed(const struct relay *relay, int64_t expires_s)
+{
+    char text[32] = "unknown";
+    time_t when = (time_t)expires_s;
+    struct tm tm;
+
+    if (expires_s != 0 && gmtime_r(&when, &tm) != NULL)
+        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    LOG(LOG_INFO, "certificate_installed", LOG_TEXT(LOG_DOMAIN, relay->domain),
+        LOG_TEXT(LOG_EXPIRES, text));
+    if (expires_s != 0 && expires_s <= time(NULL)) {
+        LOG(LOG_WARN, "certificate_expired",
+            LOG_TEXT(LOG_DOMAIN, relay->domain), LOG_TEXT(LOG_EXPIRES, text));
+    }
+}
+
+/* Every shard shows it now; at the end of the relay that is nobody's concern
+ * any more. */
+static void announce(const struct batch *batch)
+{
+    struct relay *relay = batch->relay;
+
+    if (atomic_load(&relay->stopped))
+        return;
+    if (batch->shown != NULL)
+        batch->shown(batch->ctx);
+    if (batch->use == TLS_USE_CHALLENGE)
+        return;
+    metrics_count(&relay->control.metrics, METRIC_CERTIFICATE_INSTALLED);
+    log_installed(relay, batch->expires_s);
+}
+
 /* One came back. */
 static void finish(struct batch *batch)
 {
     assert(batch->under_way > 0);
     if (--batch->under_way > 0)
         return;
-    if (batch->shown != NULL)
-        batch->shown(batch->ctx);
+    announce(batch);
     batch_free(batch);
 }
 
@@ -97,6 +148,9 @@ static void exchange(struct delivery *d)
 
     *place = d->identity;
     d->identity = old;
+    if (*place != NULL && d->batch->use != TLS_USE_CHALLENGE &&
+        d->batch->relay->serving)
+        shard_post(d->to, &d->to->shown);
 }
 
 static void on_there(void *owner, struct mail *mail)
@@ -191,38 +245,32 @@ static void log_refused(const struct relay *relay, const char *err)
             "name of --domain; what was served before still is"));
 }
 
-static void log_installed(const struct relay *relay, int64_t expires_s)
-{
-    char text[32] = "unknown";
-    time_t when = (time_t)expires_s;
-    struct tm tm;
-
-    if (expires_s != 0 && gmtime_r(&when, &tm) != NULL)
-        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    LOG(LOG_INFO, "certificate_installed", LOG_TEXT(LOG_DOMAIN, relay->domain),
-        LOG_TEXT(LOG_EXPIRES, text));
-    if (expires_s != 0 && expires_s <= time(NULL)) {
-        LOG(LOG_WARN, "certificate_expired",
-            LOG_TEXT(LOG_DOMAIN, relay->domain), LOG_TEXT(LOG_EXPIRES, text));
-    }
-}
-
-bool relay_install_certificate(struct relay *relay, const struct tls_pem *pem)
+static bool install(
+    struct relay *relay, enum tls_use use, const struct tls_pem *pem)
 {
     struct batch *batch = NULL;
-    const char *err = make(relay, TLS_USE_HTTP, pem, &batch);
+    const char *err = make(relay, use, pem, &batch);
 
     if (err != NULL) {
         metrics_count(&relay->control.metrics, METRIC_CERTIFICATE_REFUSED);
         log_refused(relay, err);
         return false;
     }
-    relay->certificate_expires_s =
-        tls_identity_expires_s(batch->deliveries[0].identity);
-    metrics_count(&relay->control.metrics, METRIC_CERTIFICATE_INSTALLED);
-    log_installed(relay, relay->certificate_expires_s);
+    batch->expires_s = tls_identity_expires_s(batch->deliveries[0].identity);
+    if (use == TLS_USE_HTTP)
+        relay->certificate_expires_s = batch->expires_s;
     deliver(batch);
     return true;
+}
+
+bool relay_install_certificate(struct relay *relay, const struct tls_pem *pem)
+{
+    return install(relay, TLS_USE_HTTP, pem);
+}
+
+bool relay_install_rsa(struct relay *relay, const struct tls_pem *pem)
+{
+    return install(relay, TLS_USE_RSA, pem);
 }
 
 bool relay_present_tls(struct relay *relay, const struct tls_pem *pem,
@@ -258,4 +306,10 @@ bool relay_present_http(
 void relay_withdraw_http(struct relay *relay, const char *token)
 {
     challenges_remove(&relay->challenges, token);
+}
+
+void relay_withdraw_all(struct relay *relay)
+{
+    relay_withdraw_tls(relay);
+    challenges_clear(&relay->challenges);
 }

@@ -16,15 +16,19 @@ struct shard;
 typedef void certificates_shown_fn(void *ctx);
 
 /*
- * Show that certificate to clients from now on, and log it; false: it was
- * logged why not, and what was shown before stays.
+ * Show that certificate to clients from now on, and log it once all shards do;
+ * false: it was logged why not, and what was shown before stays.
  */
 MUST_CHECK NONNULL bool relay_install_certificate(
+    struct relay *relay, const struct tls_pem *pem);
+/* The same, of a second one for clients that take no ECDSA. */
+MUST_CHECK NONNULL bool relay_install_rsa(
     struct relay *relay, const struct tls_pem *pem);
 
 /*
  * Show that certificate to handshakes with ALPN acme-tls/1 (RFC 8737); shown,
- * which may be NULL, is called once all shards do.  False: it was logged why
+ * which may be NULL, is called once all shards do, unless the relay ends
+ * before.  False: it was logged why
  * not, and shown is not called.
  */
 MUST_CHECK bool relay_present_tls(struct relay *relay,
@@ -36,6 +40,8 @@ NONNULL void relay_withdraw_tls(struct relay *relay);
 MUST_CHECK NONNULL bool relay_present_http(
     struct relay *relay, const char *token, const char *authorization);
 NONNULL void relay_withdraw_http(struct relay *relay, const char *token);
+/* Nothing that was presented is answered any more. */
+NONNULL void relay_withdraw_all(struct relay *relay);
 
 /* What a shard's TLS server asks; owner is the shard. */
 NONNULL enum tls_verdict certificates_judge(void *owner,

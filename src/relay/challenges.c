@@ -40,6 +40,12 @@ void challenges_remove(struct challenges *challenges, const char *token)
         challenges->list[at].token[0] = '\0';
 }
 
+void challenges_clear(struct challenges *challenges)
+{
+    for (size_t i = 0; i < CHALLENGES_MAX; i++)
+        challenges->list[i].token[0] = '\0';
+}
+
 /* The token that the path asks for; empty: none. */
 static struct span token_of(const struct http_head *head)
 {

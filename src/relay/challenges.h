@@ -28,6 +28,8 @@ MUST_CHECK NONNULL bool challenges_add(struct challenges *challenges,
 NONNULL void challenges_remove(
     struct challenges *challenges, const char *token);
 
+NONNULL void challenges_clear(struct challenges *challenges);
+
 /* The status of the answer: 200, and *ret the body; 403: the Host is not
  * exactly the domain; 404: anything else. */
 NONNULL unsigned challenges_answer(const struct challenges *challenges,

@@ -1,5 +1,6 @@
 #include "relay/config.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +13,7 @@
 #include "relay/limits.h"
 
 enum {
-    HOST_NAME_MAX_LEN = 253, /* bytes; RFC 1035 section 2.3.4 */
-    HOST_LABEL_MAX_LEN = 63,
+    HOST_LABEL_MAX_LEN = 63, /* bytes; RFC 1035 section 2.3.4 */
 };
 
 static const char *const true_words[] = {"1", "t", "T", "true", "TRUE", "True"};
@@ -196,9 +196,10 @@ static void check_exclusive(struct config *c)
         };
 
         set_key(&problem, rivals[i]);
-        if (c->insecure && c->given[rivals[i]])
+        if (c->insecure && c->given[rivals[i]]) {
             config_add_problem(
                 c, &problem, "given together with --insecure-listen");
+        }
     }
 }
 
@@ -279,7 +280,7 @@ static bool is_host_name(struct span name)
     bool dotted = false;
     size_t label = 0;
 
-    if (name.len > HOST_NAME_MAX_LEN)
+    if (name.len > CONFIG_DOMAIN_MAX)
         return false;
     for (size_t i = 0; i < name.len; i++) {
         uint8_t c = name.ptr[i];
@@ -297,6 +298,20 @@ static bool is_host_name(struct span name)
     return dotted && label > 0;
 }
 
+/* As certificates and files have it. */
+static void copy_lower(char ret[CONFIG_DOMAIN_MAX + 1], const char *name)
+{
+    size_t len = strlen(name);
+
+    assert(len <= CONFIG_DOMAIN_MAX);
+    for (size_t i = 0; i < len; i++) {
+        bool is_capital = name[i] >= 'A' && name[i] <= 'Z';
+
+        ret[i] = (char)(is_capital ? name[i] - 'A' + 'a' : name[i]);
+    }
+    ret[len] = '\0';
+}
+
 static void check_domain(struct config *c)
 {
     static const struct config_problem problem = {
@@ -308,8 +323,12 @@ static void check_domain(struct config *c)
                "xn-- form; no port, no trailing dot",
     };
 
-    if (!is_host_name(span_str(c->text[CONFIG_DOMAIN])))
+    if (!is_host_name(span_str(c->text[CONFIG_DOMAIN]))) {
         config_add_problem(c, &problem, c->text[CONFIG_DOMAIN]);
+        return;
+    }
+    copy_lower(c->domain, c->text[CONFIG_DOMAIN]);
+    c->text[CONFIG_DOMAIN] = c->domain;
 }
 
 /* Both files or none, and only where TLS is served. */
@@ -336,6 +355,25 @@ static void check_certificate(struct config *c)
             c, &problem, "given together with --insecure-listen");
     }
     c->has_certificate = has_cert && has_key && !c->insecure;
+}
+
+/* A flag that would be of no effect is a mistake. */
+static void check_acme(struct config *c)
+{
+    static const enum config_flag flags[] = {
+        CONFIG_ACME_EMAIL, CONFIG_ACME_DIRECTORY, CONFIG_ACME_CA_FILE};
+    struct config_problem problem = {
+        .msg = "refusing to start: no certificate is ordered",
+        .err = "nothing is asked of a CA with --tls-cert or --insecure-listen",
+        .expected = "--domain, without --tls-cert and --insecure-listen",
+        .fix = "drop this flag, or the other one",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        set_key(&problem, flags[i]);
+        if (c->given[flags[i]] && (c->insecure || c->has_certificate))
+            config_add_problem(c, &problem, c->text[flags[i]]);
+    }
 }
 
 /* An empty path would be the working directory, or none at all. */
@@ -424,6 +462,7 @@ static void validate(struct config *c)
         check_cert_cache(c);
     }
     check_certificate(c);
+    check_acme(c);
     check_metrics(c);
     check_take_over(c);
 }
@@ -494,6 +533,8 @@ enum config_outcome config_parse(
     }
     if (ret->on[CONFIG_HELP])
         return CONFIG_SHOW_HELP;
+    if (ret->on[CONFIG_HELP_CERTIFICATES])
+        return CONFIG_SHOW_HELP_CERTIFICATES;
     if (ret->on[CONFIG_HELP_LIMITS])
         return CONFIG_SHOW_HELP_LIMITS;
     if (ret->on[CONFIG_VERSION])

@@ -21,9 +21,6 @@
 
 enum config_flag {
     CONFIG_DOMAIN,
-    CONFIG_CERT_CACHE,
-    CONFIG_TLS_CERT,
-    CONFIG_TLS_KEY,
     CONFIG_INSECURE_LISTEN,
     CONFIG_HTTPS_LISTEN,
     CONFIG_HTTP_LISTEN,
@@ -36,8 +33,16 @@ enum config_flag {
     CONFIG_TAKE_OVER,
     CONFIG_VERSION,
     CONFIG_HELP,
+    CONFIG_HELP_CERTIFICATES,
     CONFIG_HELP_LIMITS,
-    /* limits, on a page of their own */
+    /* certificates, on a page of their own */
+    CONFIG_CERT_CACHE,
+    CONFIG_TLS_CERT,
+    CONFIG_TLS_KEY,
+    CONFIG_ACME_EMAIL,
+    CONFIG_ACME_DIRECTORY,
+    CONFIG_ACME_CA_FILE,
+    /* limits, likewise */
     CONFIG_THREADS,
     CONFIG_MAX_CONNECTIONS,
     CONFIG_MAX_BINARIES,
@@ -59,6 +64,7 @@ enum config_flag {
     CONFIG_MAX_QUEUED,
     CONFIG_DRAIN_SECONDS,
     CONFIG_FLAG_COUNT,
+    CONFIG_FIRST_CERTIFICATE = CONFIG_CERT_CACHE,
     CONFIG_FIRST_LIMIT = CONFIG_THREADS,
 };
 
@@ -75,6 +81,7 @@ struct config_problem {
 enum {
     CONFIG_PROBLEMS_MAX = 64,
     CONFIG_PROXIES_MAX = 64, /* blocks of --trusted-proxy */
+    CONFIG_DOMAIN_MAX = 253, /* bytes; RFC 1035 section 2.3.4 */
 };
 
 struct config {
@@ -90,6 +97,7 @@ struct config {
     bool insecure;         /* --insecure-listen decides the mode */
     bool has_certificate;  /* --tls-cert and --tls-key are given and used */
     char cert_cache[1024]; /* the default of --cert-cache */
+    char domain[CONFIG_DOMAIN_MAX + 1]; /* --domain in lower case */
     struct config_problem problems[CONFIG_PROBLEMS_MAX];
     size_t problem_count;
 };
@@ -98,6 +106,7 @@ enum config_outcome {
     CONFIG_RUN,
     CONFIG_SHOW_VERSION,
     CONFIG_SHOW_HELP,
+    CONFIG_SHOW_HELP_CERTIFICATES,
     CONFIG_SHOW_HELP_LIMITS,
     CONFIG_BAD_USAGE, /* one line about it was written to err */
 };
@@ -109,13 +118,21 @@ enum config_outcome {
 MUST_CHECK NONNULL enum config_outcome config_parse(
     struct config *ret, int argc, char *const argv[], FILE *err);
 
-/* One more, found elsewhere; what there is no room for is left out.  The texts
- * outlive the config, observed is copied. */
-NONNULL void config_add_problem(struct config *c,
+/* One more thing that is wrong, found by who knows more of it; after
+ * config_parse(), before the posture check. */
+NONNULL void config_add_problem(struct config *config,
     const struct config_problem *problem, const char *observed);
+
+/* Are certificates ordered from a CA? */
+NONNULL static inline bool config_orders(const struct config *config)
+{
+    return !config->insecure && !config->has_certificate &&
+           config->text[CONFIG_DOMAIN][0] != '\0';
+}
 
 /* Each fits a screen of 80 by 24. */
 NONNULL void config_help(FILE *out);
+NONNULL void config_help_certificates(FILE *out);
 NONNULL void config_help_limits(FILE *out);
 
 /* The value of a flag that takes a number, or its default. */

@@ -35,12 +35,6 @@
 static const struct config_flag_row flags[] = {
     [CONFIG_DOMAIN] = TEXT("domain", "NAME", "",
         "public host name that TLS is served for"),
-    [CONFIG_CERT_CACHE] = TEXT("cert-cache", "DIR", "",
-        "certificates (default $HOME/.pyrycode-relay/certs)"),
-    [CONFIG_TLS_CERT] = TEXT("tls-cert", "FILE", "",
-        "certificate chain, instead of an automatic one"),
-    [CONFIG_TLS_KEY] = TEXT("tls-key", "FILE", "",
-        "its private key; both are read again when they change"),
     [CONFIG_INSECURE_LISTEN] = TEXT("insecure-listen", "ADDR", "",
         "plain HTTP on host:port, without TLS"),
     [CONFIG_HTTPS_LISTEN] = TEXT("https-listen", "ADDR", ":443",
@@ -65,8 +59,23 @@ static const struct config_flag_row flags[] = {
         "print the version and exit"),
     [CONFIG_HELP] = BOOL("help",
         "print this and exit"),
+    [CONFIG_HELP_CERTIFICATES] = BOOL("help-certificates",
+        "print the flags of certificates, and exit"),
     [CONFIG_HELP_LIMITS] = BOOL("help-limits",
         "print threads and limits, and exit"),
+    [CONFIG_CERT_CACHE] = TEXT("cert-cache", "DIR", "",
+        "certificates (default $HOME/.pyrycode-relay/certs)"),
+    [CONFIG_TLS_CERT] = TEXT("tls-cert", "FILE", "",
+        "certificate chain, instead of an automatic one"),
+    [CONFIG_TLS_KEY] = TEXT("tls-key", "FILE", "",
+        "its private key; both are read again when they change"),
+    [CONFIG_ACME_EMAIL] = TEXT("acme-email", "ADDRESS", "",
+        "contact of the account at the CA"),
+    [CONFIG_ACME_DIRECTORY] = TEXT("acme-directory", "URL",
+        "https://acme-v02.api.letsencrypt.org/directory",
+        "of the CA (default Let's Encrypt's)"),
+    [CONFIG_ACME_CA_FILE] = TEXT("acme-ca-file", "FILE", "",
+        "what the CA is trusted by (default the system's)"),
     [CONFIG_THREADS] = COUNT("threads", "N",
         "workers (CPUs that this process may use)", 1, LIMIT_THREADS, 0),
     [CONFIG_MAX_CONNECTIONS] = COUNT("max-connections", "N",
@@ -153,12 +162,21 @@ void config_help(FILE *out)
         "Relays frames between phones and pyrycode; refuses an insecure "
         "posture.\n\n",
         out);
-    for (size_t i = 0; i < CONFIG_FIRST_LIMIT; i++)
+    for (size_t i = 0; i < CONFIG_FIRST_CERTIFICATE; i++)
         print_row(out, i, 23);
     (void)fputs("\n  " CONFIG_PRODUCTION "=1       refuse what is insecure\n"
                 "  " CONFIG_SINGLE_INSTANCE "=1  only one instance runs\n"
                 "  " CONFIG_FCM_CREDENTIALS "    service account, for push\n",
         out);
+}
+
+void config_help_certificates(FILE *out)
+{
+    (void)fputs("Certificates of pyrycode-relay: ordered from a CA for "
+                "--domain, or given.\n\n",
+        out);
+    for (size_t i = CONFIG_FIRST_CERTIFICATE; i < CONFIG_FIRST_LIMIT; i++)
+        print_row(out, i, 23);
 }
 
 void config_help_limits(FILE *out)

@@ -451,6 +451,10 @@ static void drop_late(struct conn *c)
         [CONN_LINGER] = METRIC_DEADLINE_LINGER,
     };
 
+    if (c->awaits) {
+        handshake_give_up(c);
+        return;
+    }
     metrics_count(&c->shard->metrics, late[c->state]);
     conn_drop(c);
 }
@@ -546,6 +550,8 @@ static void on_ready(struct stream *s, unsigned events)
         conn_mark_dirty(c);
     if (c->challenge != NULL && (events & (STREAM_READ | STREAM_HANGUP))) {
         claim_abandoned(c); /* it is held: what it has to say is its end */
+    } else if (c->awaits && (events & (STREAM_READ | STREAM_HANGUP))) {
+        handshake_abandoned(c);
     } else if (events & STREAM_READ) {
         on_readable(c);
     }

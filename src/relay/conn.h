@@ -70,7 +70,8 @@ struct conn {
     struct conn *next_dirty; /* in the shard's list of those to flush */
     bool dirty;
     bool listed; /* its slot knows it, as binary or as phone */
-    bool held;   /* not read: its claim is not decided */
+    bool held;   /* not read: its claim is not decided, or: */
+    bool awaits; /* it is before a certificate, which is not there yet */
     enum conn_state state;
     enum conn_role role;
     enum conn_surface surface;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "relay/frames.h"
+#include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/relay.h"
 #include "wire/proxy_header.h"
@@ -216,19 +217,88 @@ static bool start(struct conn *c)
     return false;
 }
 
+static void set_deadline(struct conn *c, uint64_t limit_ms)
+{
+    struct worker *w = &c->shard->worker;
+
+    c->state_by = worker_now_ms(w) + limit_ms;
+    timer_set(&w->timers, &c->timer, c->state_by);
+}
+
+/* Nothing is read meanwhile, so that a peer cannot make us keep more than its
+ * ClientHello. */
+static void await(struct conn *c)
+{
+    c->awaits = true;
+    c->held = true;
+    conn_update_interest(c);
+    set_deadline(c, LIMIT_CERTIFICATE_MS);
+}
+
+static void stop_awaiting(struct conn *c)
+{
+    assert(c->awaits);
+    c->awaits = false;
+    c->held = false;
+    conn_update_interest(c);
+    set_deadline(c, LIMIT_HEAD_MS);
+}
+
+static void go_on(struct conn *c)
+{
+    switch (tls_session_handshake(c->stream.tls)) {
+    case 0:
+        succeed(c);
+        break;
+    case -EAGAIN:
+        break;
+    case -EINPROGRESS:
+        await(c);
+        break;
+    default:
+        fail(c);
+    }
+}
+
 void handshake_read_tls(struct conn *c)
 {
-    int failed = 0;
+    assert(c->state == CONN_TLS && !c->awaits);
+    if (c->stream.tls != NULL || start(c))
+        go_on(c);
+}
 
-    assert(c->state == CONN_TLS);
-    if (c->stream.tls == NULL && !start(c))
-        return;
-    failed = tls_session_handshake(c->stream.tls);
-    if (failed == -EAGAIN)
-        return;
-    if (failed != 0) {
-        fail(c);
-    } else {
-        succeed(c);
+static struct conn *find_awaiting(const struct shard *shard)
+{
+    struct conn *c = shard->handshakes.first;
+
+    while (c != NULL && !c->awaits)
+        c = c->next;
+    return c;
+}
+
+bool handshake_resume(struct shard *shard)
+{
+    struct conn *c = find_awaiting(shard);
+
+    for (unsigned n = 0; n < LIMIT_RESUMED && c != NULL; n++) {
+        stop_awaiting(c);
+        go_on(c);
+        conn_mark_dirty(c);
+        c = find_awaiting(shard);
     }
+    conn_flush_dirty(shard);
+    return c != NULL;
+}
+
+void handshake_give_up(struct conn *c)
+{
+    stop_awaiting(c);
+    tls_session_stop_waiting(c->stream.tls);
+    go_on(c);
+}
+
+void handshake_abandoned(struct conn *c)
+{
+    count_failure(c, TLS_FAILURE_CLOSED);
+    conn_drop(c);
 }

@@ -44,6 +44,11 @@ enum {
     /* a request head: bytes, and time from accept to its last byte */
     LIMIT_HEAD_BYTES = 16384,
     LIMIT_HEAD_MS = 5000,
+    /* a handshake that came before the first certificate: an order takes a few
+     * seconds, and clients give up after ten to thirty */
+    LIMIT_CERTIFICATE_MS = 10000,
+    /* handshakes that go on in one round once it is there: about 5 ms */
+    LIMIT_RESUMED = 16,
     /* for the peer's close frame after ours */
     LIMIT_CLOSE_MS = 5000,
     /* what a connection may keep that is being closed for what it kept */

@@ -25,6 +25,7 @@
 /* enumerator, text; docs/operations.md says what each means */
 #define LOG_KEY_LIST(X)                                                        \
     X(LOG_ADDR, "addr")                                                        \
+    X(LOG_AGENT, "agent")                                                      \
     X(LOG_BINARY_CONN_ID, "binary_conn_id")                                    \
     X(LOG_BINARY_VERSION, "binary_version")                                    \
     X(LOG_BYPASS_ENV_VAR, "bypass_env_var")                                    \
@@ -48,11 +49,13 @@
     X(LOG_HELD_BEFORE, "held_before")                                          \
     X(LOG_HTTPS_PROXY_PROTOCOL, "https_proxy_protocol")                        \
     X(LOG_IMPACT, "impact")                                                    \
+    X(LOG_KIND, "kind")                                                        \
     X(LOG_LANDLOCK_ABI, "landlock_abi")                                        \
     X(LOG_LISTEN, "listen")                                                    \
     X(LOG_MISSING, "missing")                                                  \
     X(LOG_MODE, "mode")                                                        \
     X(LOG_N, "n")                                                              \
+    X(LOG_NEXT_TRY, "next_try")                                                \
     X(LOG_OBSERVED, "observed")                                                \
     X(LOG_PATH, "path")                                                        \
     X(LOG_PID, "pid")                                                          \

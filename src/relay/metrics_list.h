@@ -68,6 +68,8 @@
         "Connections closed for their PROXY header, by reason.")               \
     X(FAMILY_CERTIFICATES, METRICS_PREFIX "tls_certificates_total",            \
         "Certificates that were handed to the relay, by result.")              \
+    X(FAMILY_ORDER_FAILURES, METRICS_PREFIX "certificate_failures_total",      \
+        "Failures of the certificate agent, by kind.")                         \
     X(FAMILY_DRAINS, METRICS_PREFIX "drains_total", "Drains begun.")           \
     X(FAMILY_TAKE_OVERS, METRICS_PREFIX "take_overs_total",                    \
         "Processes that asked to take over from this one, by outcome.")        \
@@ -100,6 +102,13 @@
     X(FAMILY_CERTIFICATE_EXPIRY,                                               \
         METRICS_PREFIX "tls_certificate_expiry_timestamp_seconds",             \
         "When the certificate in use expires, since the epoch; 0: none.")      \
+    X(FAMILY_CERTIFICATE_ISSUED,                                               \
+        METRICS_PREFIX "certificate_last_issued_timestamp_seconds",            \
+        "When a certificate was last issued, since the epoch; 0: not since "   \
+        "the start.")                                                          \
+    X(FAMILY_CERTIFICATE_NEXT_TRY,                                             \
+        METRICS_PREFIX "certificate_next_try_timestamp_seconds",               \
+        "When the next certificate is ordered, since the epoch; 0: never.")    \
     X(FAMILY_READY, METRICS_PREFIX "ready",                                    \
         "1 while new connections are wanted.")                                 \
     X(FAMILY_DRAINING, METRICS_PREFIX "draining",                              \
@@ -283,6 +292,18 @@
     X(METRIC_CERTIFICATE_INSTALLED, FAMILY_CERTIFICATES,                       \
         "result=\"installed\"")                                                \
     X(METRIC_CERTIFICATE_REFUSED, FAMILY_CERTIFICATES, "result=\"refused\"")   \
+    X(METRIC_ORDER_NETWORK, FAMILY_ORDER_FAILURES, "kind=\"network\"")         \
+    X(METRIC_ORDER_UNTRUSTED, FAMILY_ORDER_FAILURES, "kind=\"untrusted\"")     \
+    X(METRIC_ORDER_PROTOCOL, FAMILY_ORDER_FAILURES, "kind=\"protocol\"")       \
+    X(METRIC_ORDER_RATE_LIMITED, FAMILY_ORDER_FAILURES,                        \
+        "kind=\"rate-limited\"")                                               \
+    X(METRIC_ORDER_CHALLENGE, FAMILY_ORDER_FAILURES, "kind=\"challenge\"")     \
+    X(METRIC_ORDER_REFUSED, FAMILY_ORDER_FAILURES, "kind=\"refused\"")         \
+    X(METRIC_ORDER_BAD_CERTIFICATE, FAMILY_ORDER_FAILURES,                     \
+        "kind=\"bad-certificate\"")                                            \
+    X(METRIC_ORDER_STORE, FAMILY_ORDER_FAILURES, "kind=\"store\"")             \
+    X(METRIC_ORDER_INTERNAL, FAMILY_ORDER_FAILURES, "kind=\"internal\"")       \
+    X(METRIC_ORDER_DIED, FAMILY_ORDER_FAILURES, "kind=\"died\"")               \
     X(METRIC_DRAINS, FAMILY_DRAINS, "")                                        \
     X(METRIC_TAKE_OVER_YIELDED, FAMILY_TAKE_OVERS, "outcome=\"yielded\"")      \
     X(METRIC_TAKE_OVER_FAILED, FAMILY_TAKE_OVERS, "outcome=\"failed\"")        \
@@ -291,6 +312,8 @@
     X(METRIC_CONNECTED_BINARIES, FAMILY_CONNECTED_BINARIES, "")                \
     X(METRIC_CONNECTED_PHONES, FAMILY_CONNECTED_PHONES, "")                    \
     X(METRIC_CERTIFICATE_EXPIRY, FAMILY_CERTIFICATE_EXPIRY, "")                \
+    X(METRIC_CERTIFICATE_ISSUED, FAMILY_CERTIFICATE_ISSUED, "")                \
+    X(METRIC_CERTIFICATE_NEXT_TRY, FAMILY_CERTIFICATE_NEXT_TRY, "")            \
     X(METRIC_CONNECTIONS_HANDSHAKE, FAMILY_CONNECTIONS, "kind=\"handshake\"")  \
     X(METRIC_CONNECTIONS_STRANGER, FAMILY_CONNECTIONS, "kind=\"stranger\"")    \
     X(METRIC_CONNECTIONS_BINARY, FAMILY_CONNECTIONS, "kind=\"binary\"")        \

@@ -251,6 +251,9 @@ static void set_gauges(struct relay *relay)
         m, METRIC_CONNECTIONS_HANDSHAKE, budget_taken(&relay->handshakes));
     metrics_set(
         m, METRIC_CERTIFICATE_EXPIRY, (uint64_t)relay->certificate_expires_s);
+    metrics_set(m, METRIC_CERTIFICATE_ISSUED, (uint64_t)relay->agent.issued_s);
+    metrics_set(
+        m, METRIC_CERTIFICATE_NEXT_TRY, (uint64_t)relay->agent.next_try_s);
     metrics_set(m, METRIC_CONNECTIONS_LIMIT, relay->live.limit);
     metrics_set(m, METRIC_QUEUED_BYTES_LIMIT, relay->memory.limit);
     metrics_set(m, METRIC_WORKERS, relay->shard_count);
@@ -514,6 +517,7 @@ void relay_done(struct relay *relay)
 
     atomic_store(&relay->stopped, true);
     giver_stop(&relay->giver);
+    agent_link_close(relay);
     for (size_t i = 0; i < relay->shard_count; i++)
         shard_clear(&relay->shards[i]);
     shard_clear(control);

@@ -8,6 +8,7 @@
 #include "net/inherited.h"
 #include "net/tls.h"
 #include "relay/address_table.h"
+#include "relay/agent_link.h"
 #include "relay/budget.h"
 #include "relay/certificate_files.h"
 #include "relay/challenges.h"
@@ -57,6 +58,8 @@ struct relay {
     struct certificate_files files;
     struct challenges challenges;
     int64_t certificate_expires_s; /* Unix time; 0: none, or unknown */
+    struct agent_link agent;       /* to who orders them */
+    atomic_bool awaiting;          /* read by every shard: one may come yet */
     bool serving;                  /* the workers run */
 
     struct shard *shards; /* one for each worker */

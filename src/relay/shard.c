@@ -10,6 +10,7 @@
 #include "relay/certificates.h"
 #include "relay/claim.h"
 #include "relay/frames.h"
+#include "relay/handshake.h"
 #include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/memory.h"
@@ -440,6 +441,17 @@ static void on_room(void *owner, struct mail *mail)
     shard_make_room(shard);
 }
 
+/* Those that awaited it go on, some in each round. */
+static void on_shown(void *owner, struct mail *mail)
+{
+    struct shard *shard = owner;
+
+    (void)mail;
+    atomic_store(&shard->shown.posted, false);
+    if (handshake_resume(shard))
+        shard_post(shard, &shard->shown);
+}
+
 static void on_drained(void *owner, struct mail *mail)
 {
     struct shard *control = owner;
@@ -482,6 +494,7 @@ int shard_init(struct shard *shard, struct relay *relay)
     shard->listen.mail.fn = on_listen;
     shard->shed.mail.fn = on_shed;
     shard->room.mail.fn = on_room;
+    shard->shown.mail.fn = on_shown;
     failed = mailbox_open(&shard->mailbox, &shard->worker, shard);
     if (failed != 0)
         return failed;

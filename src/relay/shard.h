@@ -30,12 +30,13 @@ struct shard {
     struct relay *relay;
     struct registry registry;
     struct metrics metrics;
-    struct listener *listeners;         /* of the public, or for metrics */
-    struct listener challenges;         /* the control shard's other one */
-    struct tls_server *tls;             /* NULL: none */
-    struct tls_identity *identities[2]; /* by enum tls_use; NULL: none */
-    struct conn_list handshakes;        /* the longest waiting first */
-    struct conn_list pending;           /* the longest waiting first */
+    struct listener *listeners; /* of the public, or for metrics */
+    struct listener challenges; /* the control shard's other one */
+    struct tls_server *tls;     /* NULL: none */
+    /* by enum tls_use; NULL: none */
+    struct tls_identity *identities[TLS_USE_COUNT];
+    struct conn_list handshakes; /* the longest waiting first */
+    struct conn_list pending;    /* the longest waiting first */
     struct conn_list live;
     size_t conn_count;
     struct conn *dirty;    /* connections with something to write */
@@ -61,7 +62,8 @@ struct shard {
     struct shard_letter yield;
     struct shard_letter listen; /* the listeners that rest go on */
     struct shard_letter shed;
-    struct shard_letter room; /* the one that waits longest is to make room */
+    struct shard_letter room;  /* the one that waits longest is to make room */
+    struct shard_letter shown; /* a certificate is there to be shown */
 };
 
 /* 0 or -errno. */

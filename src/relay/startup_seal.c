@@ -57,7 +57,7 @@ static void add_parts(
     }
 }
 
-static void log_whole(const struct seal_report *report)
+static void log_whole(const struct seal_report *report, const char *agent)
 {
     char enforced[256];
     char before[256];
@@ -66,17 +66,31 @@ static void log_whole(const struct seal_report *report)
 
     add_parts(report, SEAL_ENFORCED, &now);
     add_parts(report, SEAL_HELD_BEFORE, &held);
-    LOG(LOG_INFO, "sealed", LOG_TEXT(LOG_ENFORCED, now.ptr),
-        LOG_TEXT(LOG_HELD_BEFORE, held.len == 0 ? "nothing" : held.ptr),
-        LOG_INT(LOG_LANDLOCK_ABI, report->landlock_abi));
+    if (held.len == 0)
+        text_add_str(&held, "nothing");
+    if (agent == NULL) {
+        LOG(LOG_INFO, "sealed", LOG_TEXT(LOG_ENFORCED, now.ptr),
+            LOG_TEXT(LOG_HELD_BEFORE, held.ptr),
+            LOG_INT(LOG_LANDLOCK_ABI, report->landlock_abi));
+    } else {
+        LOG(LOG_INFO, "agent sealed", LOG_TEXT(LOG_AGENT, agent),
+            LOG_TEXT(LOG_ENFORCED, now.ptr),
+            LOG_TEXT(LOG_HELD_BEFORE, held.ptr));
+    }
 }
 
-static void log_missing(const struct seal_report *report, bool required)
+static void log_missing(
+    const struct seal_report *report, bool required, const char *agent)
 {
     char missing[512];
     struct text t = text_over(missing, sizeof(missing));
 
     add_parts(report, SEAL_MISSING, &t);
+    if (agent != NULL) {
+        LOG(required ? LOG_ERROR : LOG_WARN, "agent seal incomplete",
+            LOG_TEXT(LOG_AGENT, agent), LOG_TEXT(LOG_MISSING, t.ptr));
+        return;
+    }
     LOG(required ? LOG_ERROR : LOG_WARN,
         required ? "refusing to start: the seal is incomplete"
                  : "seal incomplete",
@@ -84,6 +98,21 @@ static void log_missing(const struct seal_report *report, bool required)
         LOG_TEXT(LOG_FIX,
             "a kernel of 6.7 or later with Landlock (lsm=landlock,...) and "
             "seccomp; see docs/runbook.md"));
+}
+
+static bool judge(const struct config *config, const struct seal_plan *plan,
+    const char *agent)
+{
+    bool required = config->on[CONFIG_REQUIRE_SEAL];
+    struct seal_report report;
+
+    seal_apply(plan, &report);
+    if (seal_is_whole(&report)) {
+        log_whole(&report, agent);
+        return true;
+    }
+    log_missing(&report, required, agent);
+    return !required;
 }
 
 bool startup_seal(const struct config *config)
@@ -94,15 +123,20 @@ bool startup_seal(const struct config *config)
         .profile = SEAL_PROFILE_SERVER,
         .threads = true, /* the workers start behind it */
     };
-    bool required = config->on[CONFIG_REQUIRE_SEAL];
-    struct seal_report report;
 
     catch_violations();
-    seal_apply(&plan, &report);
-    if (seal_is_whole(&report)) {
-        log_whole(&report);
-        return true;
-    }
-    log_missing(&report, required);
-    return !required;
+    return judge(config, &plan, NULL);
+}
+
+bool startup_seal_agent(
+    const struct config *config, const char *agent, const char *directory)
+{
+    const struct seal_plan plan = {
+        .parts = ALL_PARTS,
+        .profile = SEAL_PROFILE_CLIENT,
+        .writable = &directory,
+        .writable_count = directory == NULL ? 0 : 1,
+    };
+
+    return judge(config, &plan, agent);
 }

@@ -73,6 +73,17 @@ static void add_workers(struct text *out, const uint64_t *gauges)
     text_add_char(out, '}');
 }
 
+/* Times since the epoch; 0: there is none. */
+static void add_certificate(struct text *out, const uint64_t *gauges)
+{
+    add_name(out, "certificate");
+    text_add_char(out, '{');
+    add_number(out, "expires_at", gauges[METRIC_CERTIFICATE_EXPIRY], 0);
+    add_number(out, "issued_at", gauges[METRIC_CERTIFICATE_ISSUED], 0);
+    add_number(out, "next_try_at", gauges[METRIC_CERTIFICATE_NEXT_TRY], 0);
+    text_add_char(out, '}');
+}
+
 static void add_process(struct text *out, const struct process_stats *stats)
 {
     add_name(out, "process");
@@ -126,6 +137,7 @@ void status_page_json(const struct status_view *view, struct text *ret)
     add_connections(ret, gauges);
     add_queues(ret, gauges);
     add_workers(ret, gauges);
+    add_certificate(ret, gauges);
     add_process(ret, view->process);
     add_posture(ret, view);
     add_name(ret, "history");

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "relay/agent_link.h"
 #include "relay/limits.h"
 #include "relay/relay.h"
 #include "relay/session.h"
@@ -148,6 +149,7 @@ void yield_all(struct relay *relay)
     atomic_store(&relay->yielded, true);
     metrics_count(&relay->control.metrics, METRIC_DRAINS);
     shard_stop_listening(&relay->control);
+    agent_link_close(relay); /* its successor waits for that */
     for (size_t i = 0; i < relay->shard_count; i++)
         shard_post(&relay->shards[i], &relay->shards[i].yield);
     /* The last to be closed have their time to answer, too. */

@@ -64,7 +64,8 @@ enum agent_type {
 /* Where a certificate comes from. */
 #define AGENT_SOURCE_LIST(X)                                                   \
     X(AGENT_CACHED, "cached")                                                  \
-    X(AGENT_ISSUED, "issued")
+    X(AGENT_ISSUED, "issued")                                                  \
+    X(AGENT_CACHED_RSA, "cached-rsa") /* beside it, for who has no ECDSA */
 
 /* What went wrong; the names are those of the log and of the metric. */
 #define AGENT_FAILURE_LIST(X)                                                  \

@@ -1,11 +1,14 @@
 /* The small tools of base, one group: each file's tests stand together. */
 #include "base/base64url.h"
 #include "base/decimal.h"
+#include "base/environment.h"
 #include "base/host_port.h"
 #include "base/logfmt.h"
 #include "base/num.h"
 #include "base/siphash.h"
 #include "base/text.h"
+
+#include <stdlib.h>
 
 #include "cmocka_all.h"
 
@@ -204,7 +207,22 @@ static void base64url_vectors(void **state)
     }
 }
 
+static void a_variable_is_forgotten_with_its_value(void **state)
+{
+    const char *value = NULL;
+
+    (void)state;
+    assert_int_equal(setenv("FORGET_ME", "secret", 1), 0);
+    value = getenv("FORGET_ME"); /* NOLINT(concurrency-mt-unsafe) */
+    assert_string_equal(value, "secret");
+    environment_forget("FORGET_ME");
+    assert_null(getenv("FORGET_ME")); /* NOLINT(concurrency-mt-unsafe) */
+    assert_memory_equal(value, "\0\0\0\0\0\0", 7);
+    environment_forget("FORGET_ME");
+}
+
 RUN_TESTS("base", cmocka_unit_test(base64url_vectors),
+    cmocka_unit_test(a_variable_is_forgotten_with_its_value),
     cmocka_unit_test(host_port_forms), cmocka_unit_test(host_port_loopback),
     cmocka_unit_test(numbers), cmocka_unit_test(logfmt_escapes),
     cmocka_unit_test(texts_are_cut_and_say_so),

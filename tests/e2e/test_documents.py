@@ -111,10 +111,10 @@ def test_make_targets_that_are_named_exist():
 def flags_of_help():
     """Flag with its value to its default, as the program says them."""
     found = {}
-    for option in ("--help", "--help-limits"):
+    for option in ("--help", "--help-certificates", "--help-limits"):
         text = subprocess.run([RELAY_BIN, option], capture_output=True, text=True, check=True).stdout
         for flag, said in re.findall(r"^  (--[a-z-]+(?: [A-Z]+)?) +(.*)$", text, re.M):
-            pattern = r"\(default:? ([^)]*)\)" if option == "--help" else r"\(([^)]*)\)(; 0: off)?$"
+            pattern = r"\(default:? ([^)]*)\)" if option != "--help-limits" else r"\(([^)]*)\)(; 0: off)?$"
             match = re.search(pattern, said)
             found[flag] = "".join(filter(None, match.groups())).replace("fds", "descriptors") if match else ""
     assert len(found) > 25
@@ -179,6 +179,7 @@ def test_commands_use_flags_that_exist():
 PHRASES = {  # of docs/protocol.md; the constants are those of limits.h
     "One message is at most {:,} bytes": ["LIMIT_MESSAGE_BYTES"],
     "A message must be\ncomplete {} s after its first byte": ["LIMIT_MESSAGE_MS"],
+    "a handshake waits up to {} s for it": ["LIMIT_CERTIFICATE_MS"],
     "The head must be complete {} s after the connection was accepted": ["LIMIT_HEAD_MS"],
     "phone | {} ‡ phones are there": ["LIMIT_PHONES"],
     "its server-id stays for {} s": ["LIMIT_GRACE_MS"],

@@ -71,20 +71,33 @@ def is_open(port):
     return False
 
 
+def answers(port):
+    """Somebody serves there; one that is still in its boot answers later."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: relay.example.com\r\n\r\n")
+        return s.recv(4096).startswith(b"HTTP/1.1 ")
+    return False
+
+
 def has_served(r):
-    """It waits for its first certificate, and ended because we said so."""
-    return r.returncode == 0 and "no certificate yet" in r.stderr and "shutdown complete" in r.stderr
+    """It was to order its certificate, and ended because we said so."""
+    return r.returncode == 0 and "mode=autocert" in r.stderr and "shutdown complete" in r.stderr
+
+
+def nobody():
+    """No certificate is ordered anywhere."""
+    return f"--acme-directory=https://127.0.0.1:{free_port()}/dir"
 
 
 def relay_in(home, *args, prefix=(), env=None, **options):
     """The relay in TLS mode, until it refuses; or until it serves, and then to its end."""
-    port = free_port()
+    port, http_port = free_port(), free_port()
     command = [*prefix, str(home / "pyrycode-relay"), "--domain", "relay.example.com",
-               f"--https-listen=127.0.0.1:{port}", f"--http-listen=127.0.0.1:{free_port()}", "--metrics-listen=", *args]
+               f"--https-listen=127.0.0.1:{port}", f"--http-listen=127.0.0.1:{http_port}", "--metrics-listen=", nobody(), *args]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
                           env=clean_environment(**(env or {})), **options) as process:
         end = time.monotonic() + 15
-        while process.poll() is None and not is_open(port) and time.monotonic() < end:
+        while process.poll() is None and not answers(http_port) and time.monotonic() < end:
             time.sleep(0.02)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -518,7 +531,7 @@ def blocked_relay(home, where):
             os.write(writer, b"\n" * 4096)
     os.set_blocking(writer, True)
     process = subprocess.Popen([*AS_NOBODY, "--inh-caps=-all,+net_admin", str(home / "pyrycode-relay"), "--domain",
-                                "relay.example.com", "--metrics-listen=", "--cert-cache", str(where)],
+                                "relay.example.com", "--metrics-listen=", nobody(), "--cert-cache", str(where)],
                                stderr=writer, env=clean_environment())
     os.close(writer)
     deadline = time.monotonic() + PATIENCE

@@ -126,7 +126,8 @@ def test_13_root_in_production():
 def test_14_capabilities(tmp_path):
     env = {"PYRYCODE_RELAY_PRODUCTION": "1"}
     base = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups"]
-    args = ["--domain", "relay.example.com", "--metrics-listen=", "--cert-cache", str(tmp_path / "missing")]
+    args = ["--domain", "relay.example.com", "--metrics-listen=", "--cert-cache", str(tmp_path / "missing"),
+            f"--acme-directory=https://127.0.0.1:{free_port()}/dir"]
     r = run_relay(*args, env=env, prefix=[*base, "--inh-caps=+sys_admin,+chown", "--ambient-caps=+sys_admin,+chown"])
     assert r.returncode == 2
     line = [f for f in error_lines(r) if f.get("check") == "capabilities"][0]

@@ -512,13 +512,14 @@ def test_the_lock_of_the_instance_goes_along(tmp_path):
     cache.mkdir(mode=0o700)
     os.chmod(tmp_path, 0o700)
     line = Line(tmp_path, tls=True, certificate=(None, None))
-    flags = ("--cert-cache", str(cache))
+    nobody = ("--acme-directory", "https://127.0.0.1:1/directory")
+    flags = ("--cert-cache", str(cache), *nobody)
     old = start_without_certificate(line, *flags)
     new = line.start(*flags)
     assert old.process.wait(2 * PATIENCE) == 0
     assert (cache / "instance.lock").read_text().strip() == str(new.process.pid)
     other = Line(cache, tls=True, certificate=(None, None))  # of its own path, and the same directory
-    code, log = other.refused("--cert-cache", str(cache))
+    code, log = other.refused(*flags)
     assert code == 2 and "another instance uses the same state directory" in log
     line.end()
 

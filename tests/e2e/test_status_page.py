@@ -146,6 +146,7 @@ def test_the_page_shows_what_the_status_says(browser, site, width, scheme):
     assert "1.4.0 · up 1 d 2 h" in body and text(browser, "#state") == "ready"
     tiles = text(browser, "#now")
     for name, value in [("Binaries", "16"), ("Phones", "30"), ("Connections", "47\nof 65,472"), ("Workers", "2\nalive of 2"),
+                        ("Certificate", "60 days\nleft; next "),
                         ("Queued", "80.0 KiB"), ("Descriptors", "71\nof 65,536"), ("Latency", "1.8 ms\n99th percentile")]:
         assert f"{name}\n{value}" in tiles, (name, tiles)
     assert "2 of 4 invariants that apply do not hold, in development mode." in body

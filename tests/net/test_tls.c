@@ -313,6 +313,36 @@ static void who_is_not_served_sees_nothing(void **state)
     tls_server_free(server);
 }
 
+static void a_handshake_waits_for_a_certificate(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    struct stage *stage = *state;
+    struct tls_server *server = server_of(stage);
+
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        struct pair p;
+
+        stage->verdict = TLS_AWAIT;
+        pair_open(&p, server, versions[i], NULL);
+        assert_int_equal(shake_hands(&p), -EINPROGRESS);
+        assert_int_equal(tls_session_handshake(p.server), -EINPROGRESS);
+        assert_int_equal(tls_session_failure(p.server), TLS_FAILURE_NONE);
+        stage->verdict = TLS_SERVE;
+        assert_int_equal(shake_hands(&p), 0);
+        pair_close(&p);
+
+        stage->verdict = TLS_AWAIT;
+        pair_open(&p, server, versions[i], NULL);
+        assert_int_equal(shake_hands(&p), -EINPROGRESS);
+        tls_session_stop_waiting(p.server);
+        assert_int_equal(tls_session_handshake(p.server), -EPROTO);
+        assert_int_equal(tls_session_failure(p.server), TLS_FAILURE_NOT_READY);
+        pair_close(&p);
+    }
+    stage->verdict = TLS_SERVE;
+    tls_server_free(server);
+}
+
 static void the_session_outlives_its_server_and_its_certificate(void **state)
 {
     struct stage *stage = *state;
@@ -519,6 +549,7 @@ int main(void)
         cmocka_unit_test(
             tickets_open_on_every_worker_until_their_keys_are_gone),
         cmocka_unit_test(who_is_not_served_sees_nothing),
+        cmocka_unit_test(a_handshake_waits_for_a_certificate),
         cmocka_unit_test(the_session_outlives_its_server_and_its_certificate),
         cmocka_unit_test(a_write_that_the_socket_does_not_take_is_kept),
         cmocka_unit_test(what_was_read_ahead_is_said),

@@ -580,6 +580,55 @@ static void *wait_for_the_end(void *unused)
 }
 
 /* A child with a second thread: its first one alone would be sealed. */
+static int try_client(int (*attempt)(void))
+{
+    return try_sealed(&(struct seal_plan){.parts = all_parts(),
+                          .profile = SEAL_PROFILE_CLIENT},
+        attempt);
+}
+
+/* Nobody listens there: whoever may connect is refused by the peer. */
+static int connect_out(void)
+{
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET,
+        .sin_port = htons(1),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    return connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 ? errno
+                                                                     : 0;
+}
+
+static int accept_one(void)
+{
+    return accept4(listening, NULL, NULL, SOCK_NONBLOCK) < 0 ? errno : 0;
+}
+
+static void a_client_connects_out_and_serves_nobody(void **state)
+{
+    (void)state;
+    if (seal_landlock_abi() < 4)
+        skip();
+    assert_int_equal(try_client(connect_out), ECONNREFUSED);
+    assert_int_equal(try_client(do_fork), 0);
+    assert_int_equal(try_client(start_thread), 0);
+    assert_int_equal(try_client(read_file), 0);
+    assert_int_equal(try_client(bind_other_tcp), EACCES);
+    assert_int_equal(try_client(write_file), EACCES);
+    assert_int_equal(try_client(run_program), EPERM);
+    assert_int_equal(try_client(make_module), EPERM);
+    assert_int_equal(try_client(clone_namespace), EPERM);
+    assert_int_equal(try_client(be_dumped), 0);
+    assert_int_equal(try_client(hold_capabilities), 0);
+    listening = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(listening >= 0);
+    assert_int_equal(try_client(listen_unbound), EPERM);
+    assert_int_equal(try_client(accept_one), EPERM);
+    (void)close(listening);
+}
+
 static void threads_from_before_are_said(void **state)
 {
     const unsigned parts = 1U << SEAL_NO_NEW_PRIVS | 1U << SEAL_SYSCALLS;
@@ -626,6 +675,7 @@ static void each_call_is_listed_once_and_says_why(void **state)
     check_table(&seal_server_denied);
     check_table(&seal_thread_kept);
     check_table(&seal_program_denied);
+    check_table(&seal_client_denied);
     for (size_t i = 0; i < seal_server_kept.count; i++) {
         for (size_t k = 0; k < seal_server_denied.count; k++) {
             assert_int_not_equal(seal_server_kept.list[i].number,
@@ -669,6 +719,7 @@ RUN_TESTS("seal", cmocka_unit_test(a_server_opens_no_socket),
     cmocka_unit_test(a_server_without_threads_does_its_work),
     cmocka_unit_test(a_server_takes_nothing_back),
     cmocka_unit_test(a_program_forks_and_makes_no_namespace),
+    cmocka_unit_test(a_client_connects_out_and_serves_nobody),
     cmocka_unit_test(threads_from_before_are_said),
     cmocka_unit_test(each_call_is_listed_once_and_says_why),
     cmocka_unit_test(names_of_system_calls),

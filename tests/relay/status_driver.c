@@ -108,6 +108,10 @@ static int print_json(uint64_t samples)
         list[i] = &findings[i];
     metrics_set(&counted, METRIC_WORKERS, 2);
     metrics_set(&counted, METRIC_WORKERS_ALIVE, 2);
+    metrics_set(&counted, METRIC_CERTIFICATE_EXPIRY,
+        (uint64_t)EPOCH_MS_OVER_1000 + (uint64_t)61 * 86400);
+    metrics_set(&counted, METRIC_CERTIFICATE_NEXT_TRY,
+        (uint64_t)EPOCH_MS_OVER_1000 + (uint64_t)31 * 86400);
     metrics_set(&counted, METRIC_CONNECTIONS_LIMIT, 65472);
     metrics_set(&counted, METRIC_CONNECTIONS_PHONE, 31);
     metrics_set(&counted, METRIC_CONNECTIONS_BINARY, 16);

@@ -1,14 +1,11 @@
 /* What each shard shows, before its worker runs and while it does. */
 #include "relay/certificates.h"
 
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "relay/relay.h"
+
+#include "pem_text.h"
 
 #include "cmocka_all.h"
 
@@ -17,60 +14,11 @@ enum { SHARDS = 3 };
 static struct config config;
 static struct relay relay;
 
-struct pem_text {
-    char *key;
-    char *chain;
-};
+#define ECDSA LIT("\x00\x02\x04\x03")
+#define RSA   LIT("\x00\x02\x08\x04")
 
-static char *text_of(BIO *bio)
-{
-    char *data = NULL;
-    size_t len = (size_t)BIO_get_mem_data(bio, &data);
-    char *copy = calloc(1, len + 1);
-
-    assert_non_null(copy);
-    memcpy(copy, data, len);
-    BIO_free(bio);
-    return copy;
-}
-
-static struct pem_text make_certificate(const char *name)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *x = X509_new();
-    BIO *key_out = BIO_new(BIO_s_mem());
-    BIO *out = BIO_new(BIO_s_mem());
-    char alt[128];
-    X509_EXTENSION *san = NULL;
-
-    assert_int_equal(X509_set_version(x, 2), 1);
-    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), 0));
-    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), 86400));
-    assert_int_equal(X509_set_pubkey(x, key), 1);
-    (void)snprintf(alt, sizeof(alt), "DNS:%s", name);
-    san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alt);
-    assert_int_equal(X509_add_ext(x, san, -1), 1);
-    X509_EXTENSION_free(san);
-    assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-    assert_int_equal(
-        PEM_write_bio_PrivateKey(key_out, key, NULL, NULL, 0, NULL, NULL), 1);
-    assert_int_equal(PEM_write_bio_X509(out, x), 1);
-    X509_free(x);
-    EVP_PKEY_free(key);
-    return (struct pem_text){text_of(key_out), text_of(out)};
-}
-
-static void pem_free(struct pem_text *text)
-{
-    free(text->key);
-    free(text->chain);
-}
-
-static struct tls_pem pem_of(const struct pem_text *text)
-{
-    return (struct tls_pem){
-        .key = span_str(text->key), .chain = span_str(text->chain)};
-}
+static const struct tls_identity *shown; /* by the last judgement */
+static struct span schemes;              /* that the next hello has */
 
 static int set_up(void **state)
 {
@@ -81,6 +29,7 @@ static int set_up(void **state)
     (void)snprintf(words[0], sizeof(words[0]), "--domain=relay.example.com");
     (void)snprintf(words[1], sizeof(words[1]), "--metrics-listen=");
     (void)snprintf(words[2], sizeof(words[2]), "--threads=%d", SHARDS);
+    schemes = ECDSA;
     assert_int_equal(config_parse(&config, 4, argv, stderr), CONFIG_RUN);
     assert_int_equal(config.problem_count, 0);
     return relay_init(&relay, &config);
@@ -93,14 +42,16 @@ static int tear_down(void **state)
     return 0;
 }
 
-static const struct tls_identity *shown; /* by the last judgement */
-
 static enum tls_verdict judge(
     struct shard *shard, struct span name, struct span alpn)
 {
     shown = NULL;
-    return certificates_judge(
-        shard, &(struct tls_hello){.server_name = name, .alpn = alpn}, &shown);
+    return certificates_judge(shard,
+        &(struct tls_hello){.server_name = name,
+            .alpn = alpn,
+            .signature_algorithms = schemes,
+            .suites = LIT("\x13\x01")},
+        &shown);
 }
 
 #define OURS     LIT("\x00\x14\x00\x00\x11relay.example.com")
@@ -115,8 +66,8 @@ static enum tls_verdict judge(
 
 static void who_is_shown_what(void **state)
 {
-    struct pem_text text = make_certificate("relay.example.com");
-    struct tls_pem pem = pem_of(&text);
+    struct pem_text text = pem_text_new("relay.example.com");
+    struct tls_pem pem = pem_text_of(&text);
     struct shard *shard = &relay.shards[0];
 
     (void)state;
@@ -136,7 +87,7 @@ static void who_is_shown_what(void **state)
         assert_int_equal(judge(shard, OURS, CHALLENGE), TLS_SERVE);
         assert_ptr_equal(shown, shard->identities[TLS_USE_HTTP]);
     }
-    pem_free(&text);
+    pem_text_free(&text);
 }
 
 static void note(void *ctx)
@@ -153,8 +104,8 @@ static void deliver_all(void)
 
 static void a_challenge_is_shown_by_all_before_it_is_said(void **state)
 {
-    struct pem_text text = make_certificate("relay.example.com");
-    struct tls_pem pem = pem_of(&text);
+    struct pem_text text = pem_text_new("relay.example.com");
+    struct tls_pem pem = pem_text_of(&text);
     int said = 0;
 
     (void)state;
@@ -182,13 +133,56 @@ static void a_challenge_is_shown_by_all_before_it_is_said(void **state)
     for (size_t i = 0; i < SHARDS; i++)
         assert_int_equal(
             judge(&relay.shards[i], OURS, CHALLENGE), TLS_NOT_READY);
-    pem_free(&text);
+    pem_text_free(&text);
+}
+
+static void who_takes_no_ecdsa_is_shown_the_other(void **state)
+{
+    struct pem_text text = pem_text_new("relay.example.com");
+    struct tls_pem pem = pem_text_of(&text);
+    struct shard *shard = &relay.shards[SHARDS - 1];
+
+    (void)state;
+    assert_true(relay_install_rsa(&relay, &pem));
+    assert_int_equal(relay.certificate_expires_s, 0);
+    assert_int_equal(
+        judge(shard, OURS, HTTP), TLS_SERVE); /* better than none */
+    assert_ptr_equal(shown, shard->identities[TLS_USE_RSA]);
+    assert_true(relay_install_certificate(&relay, &pem));
+    assert_int_equal(judge(shard, OURS, HTTP), TLS_SERVE);
+    assert_ptr_equal(shown, shard->identities[TLS_USE_HTTP]);
+    schemes = RSA;
+    assert_int_equal(judge(shard, OURS, HTTP), TLS_SERVE);
+    assert_ptr_equal(shown, shard->identities[TLS_USE_RSA]);
+    assert_int_equal(judge(shard, ANOTHERS, HTTP), TLS_UNKNOWN_NAME);
+    pem_text_free(&text);
+}
+
+static void where_one_may_come_clients_wait_and_challenges_do_not(void **state)
+{
+    struct pem_text text = pem_text_new("relay.example.com");
+    struct tls_pem pem = pem_text_of(&text);
+
+    (void)state;
+    relay.awaiting = true;
+    assert_int_equal(judge(&relay.shards[0], OURS, HTTP), TLS_AWAIT);
+    assert_int_equal(judge(&relay.shards[0], OURS, NONE), TLS_AWAIT);
+    assert_int_equal(judge(&relay.shards[0], OURS, CHALLENGE), TLS_NOT_READY);
+    assert_int_equal(judge(&relay.shards[0], ANOTHERS, HTTP), TLS_UNKNOWN_NAME);
+    assert_true(relay_install_certificate(&relay, &pem));
+    assert_int_equal(judge(&relay.shards[0], OURS, HTTP), TLS_SERVE);
+    pem_text_free(&text);
+}
+
+static uint64_t installed(void)
+{
+    return relay_sum(&relay)->values[METRIC_CERTIFICATE_INSTALLED];
 }
 
 static void a_new_one_replaces_the_old_one_on_each_worker(void **state)
 {
-    struct pem_text text = make_certificate("relay.example.com");
-    struct tls_pem pem = pem_of(&text);
+    struct pem_text text = pem_text_new("relay.example.com");
+    struct tls_pem pem = pem_text_of(&text);
     const struct tls_identity *old[SHARDS];
 
     (void)state;
@@ -202,17 +196,22 @@ static void a_new_one_replaces_the_old_one_on_each_worker(void **state)
     mailbox_deliver(&relay.shards[1].mailbox);
     assert_ptr_equal(relay.shards[0].identities[TLS_USE_HTTP], old[0]);
     assert_ptr_not_equal(relay.shards[1].identities[TLS_USE_HTTP], old[1]);
+    mailbox_deliver(&relay.control.mailbox);
+    assert_int_equal(installed(), 1); /* the first; two do not show it yet */
+    deliver_all();
+    assert_int_equal(installed(), 2);
+    assert_true(relay_install_certificate(&relay, &pem));
     /* What is still on its way when the relay ends is freed with it. */
-    pem_free(&text);
+    pem_text_free(&text);
 }
 
 static void what_does_not_do_changes_nothing(void **state)
 {
-    struct pem_text good = make_certificate("relay.example.com");
-    struct pem_text other = make_certificate("other.example.com");
-    struct tls_pem pem = pem_of(&good);
+    struct pem_text good = pem_text_new("relay.example.com");
+    struct pem_text other = pem_text_new("other.example.com");
+    struct tls_pem pem = pem_text_of(&good);
     const struct tls_pem bad[] = {
-        pem_of(&other),
+        pem_text_of(&other),
         {.key = pem.key, .chain = span_str(other.chain)},
         {.key = span_str("garbage"), .chain = pem.chain},
         {.key = pem.key, .chain = span_str("")},
@@ -230,12 +229,14 @@ static void what_does_not_do_changes_nothing(void **state)
         assert_null(relay.shards[0].identities[TLS_USE_CHALLENGE]);
     }
     assert_int_equal(said, 0);
-    pem_free(&good);
-    pem_free(&other);
+    pem_text_free(&good);
+    pem_text_free(&other);
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 RUN_TESTS("certificates", CASE(who_is_shown_what),
     CASE(a_challenge_is_shown_by_all_before_it_is_said),
+    CASE(who_takes_no_ecdsa_is_shown_the_other),
+    CASE(where_one_may_come_clients_wait_and_challenges_do_not),
     CASE(a_new_one_replaces_the_old_one_on_each_worker),
     CASE(what_does_not_do_changes_nothing));

@@ -82,6 +82,12 @@ static void they_come_and_go(void **state)
                          "HTTP/1.1\r\nHost: relay.example.com\r\n\r\n",
                          &body),
         404);
+    challenges_clear(&c);
+    assert_int_equal(ask(&c,
+                         "GET /.well-known/acme-challenge/one-more "
+                         "HTTP/1.1\r\nHost: relay.example.com\r\n\r\n",
+                         &body),
+        404);
 }
 
 static void what_is_too_long_is_refused(void **state)

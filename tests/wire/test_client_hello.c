@@ -108,12 +108,55 @@ static void protocols_are_found(void **state)
     }
 }
 
+#define NONE            TEXT("")
+#define SCHEMES_BOTH    TEXT("\x00\x04\x08\x04\x04\x03")
+#define SCHEMES_RSA     TEXT("\x00\x04\x08\x04\x04\x01")
+#define SUITES_13       TEXT("\x13\x01")
+#define SUITES_RSA      TEXT("\xc0\x2f\xc0\x30\xcc\xa8\x00\xff")
+#define SUITES_RSA_LAST TEXT("\xc0\x2f\xcc\xa9")
+
+static void who_takes_ecdsa(void **state)
+{
+    static const struct {
+        const char *schemes;
+        size_t schemes_len;
+        const char *suites;
+        size_t suites_len;
+        bool takes;
+    } cases[] = {
+        {SCHEMES_BOTH, SUITES_13, true}, {SCHEMES_BOTH, SUITES_RSA_LAST, true},
+        {SCHEMES_BOTH, SUITES_RSA, false}, {SCHEMES_RSA, SUITES_13, false},
+        {SCHEMES_RSA, SUITES_RSA_LAST, false},
+        {NONE, SUITES_RSA_LAST, true}, /* TLS 1.2 without the extension */
+        {NONE, SUITES_RSA, false}, {SCHEMES_BOTH, NONE, false},
+        {NONE, NONE, false},
+        {TEXT("\x00"), SUITES_13, false},                 /* half a length */
+        {TEXT("\x00\x02\x04"), SUITES_13, false},         /* cut */
+        {TEXT("\x00\x03\x08\x04\x04"), SUITES_13, false}, /* half a scheme */
+        {TEXT("\x00\x00"), SUITES_13, false},
+        {SCHEMES_BOTH, TEXT("\xc0"), false},         /* half a suite */
+        {SCHEMES_BOTH, TEXT("\xc0\x2f\x13"), false}, /* likewise */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct body schemes = body_of(cases[i].schemes, cases[i].schemes_len);
+        struct body suites = body_of(cases[i].suites, cases[i].suites_len);
+
+        assert_int_equal(client_hello_takes_ecdsa(schemes.span, suites.span),
+            cases[i].takes);
+        free(schemes.bytes);
+        free(suites.bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_name_is_found),
         cmocka_unit_test(a_malformed_name_is_none),
         cmocka_unit_test(protocols_are_found),
+        cmocka_unit_test(who_takes_ecdsa),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
