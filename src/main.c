@@ -12,6 +12,8 @@
 
 #include "agents.h"
 #include "base/environment.h"
+#include "base/own.h"
+#include "net/local_socket.h"
 #include "relay/activation.h"
 #include "relay/agent_link.h"
 #include "relay/certificate_files.h"
@@ -22,6 +24,7 @@
 #include "relay/startup_check.h"
 #include "relay/startup_seal.h"
 #include "relay/state_dir.h"
+#include "relay/taker.h"
 
 enum {
     EXIT_RUNTIME = 1, /* a listener or the certificate store failed */
@@ -65,26 +68,44 @@ static void log_push(void)
     }
 }
 
-static int serve(struct startup *startup, struct relay *relay)
+/* Everything that listens; what was handed over and is not asked for any more
+ * is not held. */
+static bool open_listeners(const struct startup *startup, struct relay *relay)
 {
     if (!relay_bind(relay)) {
         log_write(LOG_ERROR, "listener error; draining", NULL, 0);
-        return EXIT_RUNTIME;
+        return false;
     }
+    if (relay->taker == NULL)
+        return true;
+    if (taker_is_second(relay->taker)) {
+        inherited_close(startup->inherited);
+        taker_drop_lock(relay->taker);
+    }
+    return taker_listen(relay->taker);
+}
+
+static int serve(struct startup *startup, struct relay *relay)
+{
+    int failed = 0;
+
+    if (!open_listeners(startup, relay))
+        return EXIT_RUNTIME;
     startup->public_sockets = relay_public_sockets(relay);
     if (!startup_check(startup, POSTURE_PHASE_BOUND))
         return EXIT_REFUSED;
+    if (relay->instance_lock >= 0)
+        IGNORE(state_dir_sign(relay->instance_lock) != 0, "it is for people");
     if (!startup_seal(startup->config) ||
         !startup_check(startup, POSTURE_PHASE_SEALED))
         return EXIT_REFUSED;
     relay->record = &startup->record;
     relay->mode =
         posture_mode_name(posture_report_mode(startup->record.reports[0]));
-    if (relay_serve(relay) != 0) {
+    failed = relay_serve(relay);
+    if (failed != 0 && failed != -ECANCELED)
         log_write(LOG_ERROR, "listener error; draining", NULL, 0);
-        return EXIT_RUNTIME;
-    }
-    return EXIT_SUCCESS;
+    return failed == 0 ? EXIT_SUCCESS : EXIT_RUNTIME;
 }
 
 /* Before the seal, which lets nothing be connected. */
@@ -156,8 +177,14 @@ static bool find_certificates(struct relay *relay, struct agents *agents)
     return true;
 }
 
+/* What the relay is given, and what outlives it. */
+struct held {
+    struct agents agents;
+    int lock; /* of the instance; -1: it needs none */
+};
+
 static int run_relay(
-    struct startup *startup, struct log *log, struct agents *agents)
+    struct startup *startup, struct log *log, struct held *held)
 {
     struct relay *relay = calloc(1, sizeof(*relay));
     int status = EXIT_RUNTIME;
@@ -167,8 +194,10 @@ static int run_relay(
     } else {
         relay->log = log;
         relay->inherited = startup->inherited;
+        relay->taker = startup->taker;
+        relay->instance_lock = held->lock;
         find_manager(relay);
-        if (find_certificates(relay, agents))
+        if (find_certificates(relay, &held->agents))
             status = serve(startup, relay);
         relay_done(relay);
     }
@@ -176,21 +205,41 @@ static int run_relay(
     return status;
 }
 
-static int run(struct startup *startup, struct log *log)
+/* What is handed over, now that we have passed and hold nothing yet. */
+static bool receive(const struct startup *startup)
+{
+    return startup->taker == NULL ||
+           taker_receive(startup->taker, startup->config, startup->inherited);
+}
+
+/* The lock that was handed over, if it is that of our directory. */
+static bool adopt_lock(
+    const struct startup *startup, const char *path, int *ret_lock)
+{
+    struct taker *taker = startup->taker;
+
+    if (taker == NULL || taker->lock < 0 ||
+        state_dir_adopt(path, taker->lock) != 0)
+        return false;
+    *ret_lock = take_fd(&taker->lock);
+    return true;
+}
+
+static int run(struct startup *startup, struct log *log, int lock)
 {
     const struct config *config = startup->config;
-    struct agents agents;
+    struct held held = {.lock = lock};
     int status = EXIT_RUNTIME;
 
     log_push();
     log_starting(config);
     log_capacity(config);
-    if (!agents_start(config, &agents))
+    if (!agents_start(config, &held.agents))
         return EXIT_RUNTIME;
     /* Whoever sends wakes has it by now; who serves strangers must not. */
     environment_forget(CONFIG_FCM_CREDENTIALS);
-    status = run_relay(startup, log, &agents);
-    agents_end(&agents);
+    status = run_relay(startup, log, &held);
+    agents_end(&held.agents);
     return status;
 }
 
@@ -207,10 +256,13 @@ static int run_with_state(struct startup *startup, struct log *log)
     /* The check found nothing there; somebody else may have been faster. */
     if (!startup_check_again(startup))
         return EXIT_REFUSED;
-    failed = state_dir_lock(path, &lock);
+    if (!receive(startup))
+        return EXIT_RUNTIME;
+    if (!adopt_lock(startup, path, &lock))
+        failed = state_dir_lock(path, &lock);
     if (failed != 0)
         return state_dir_failed(startup->config, failed);
-    status = run(startup, log);
+    status = run(startup, log, lock);
     (void)close(lock);
     return status;
 }
@@ -223,14 +275,31 @@ static void start_log(struct log *log, const struct config *config)
         log_install(log);
 }
 
+/* Whoever is taken over from is asked before the check, which knows it then,
+ * and hands over nothing before we have passed. */
 static int boot(struct startup *startup, struct log *log)
 {
+    struct taker *taker = startup->taker;
+
+    if (taker != NULL && !taker_ask(taker))
+        return EXIT_RUNTIME;
+    startup->lock_is_ours = taker != NULL && taker_is_second(taker);
     if (!startup_check(startup, POSTURE_PHASE_BOOT))
         return EXIT_REFUSED;
     raise_descriptor_limit(startup->config);
-    if (startup->config->insecure || startup->config->has_certificate)
-        return run(startup, log);
-    return run_with_state(startup, log);
+    if (!startup->config->insecure && !startup->config->has_certificate)
+        return run_with_state(startup, log);
+    return receive(startup) ? run(startup, log, -1) : EXIT_RUNTIME;
+}
+
+/* NULL: --take-over is not given, or refused by the check. */
+static struct taker *choose_taker(
+    const struct config *config, struct taker *taker)
+{
+    const char *path = config->text[CONFIG_TAKE_OVER];
+
+    *taker = taker_over(path);
+    return local_socket_is_path(path) ? taker : NULL;
 }
 
 int main(int argc, char *argv[])
@@ -238,6 +307,7 @@ int main(int argc, char *argv[])
     static struct config config;
     static struct inherited inherited;
     static struct log log;
+    struct taker taker;
     struct startup startup = {
         .config = &config,
         .check_credentials = agents_check_credentials,
@@ -265,10 +335,12 @@ int main(int argc, char *argv[])
     case CONFIG_RUN:
         break;
     }
-    agents_check(&config);
     activation_read(&config, &inherited);
+    agents_check(&config);
     start_log(&log, &config);
+    startup.taker = choose_taker(&config, &taker);
     status = boot(&startup, &log);
+    taker_done(&taker);
     posture_record_done(&startup.record);
     inherited_close(&inherited);
     return status;

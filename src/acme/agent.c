@@ -260,12 +260,34 @@ static int sleep_ms(const struct agent *a)
     return (int)(until_s - now) * 1000;
 }
 
+/* What cannot be locked for another reason cannot be written either, and that
+ * is said when it is tried. */
+static void try_alone(struct agent *a)
+{
+    if (store_lock(a->config.directory) == -EAGAIN) {
+        a->is_second = true;
+        return;
+    }
+    a->is_alone = true;
+    if (!a->is_second)
+        return;
+    /* The other may have renewed it. */
+    load(a);
+    load_rsa(a);
+    agent_send_status(a, AGENT_IDLE);
+}
+
 static void run(struct agent *a)
 {
     agent_send_status(a, AGENT_STARTING);
     load(a);
     load_rsa(a);
     agent_send_status(a, AGENT_IDLE);
+    try_alone(a);
+    while (!a->is_stopping && !a->is_alone) {
+        (void)agent_hear(a, AGENT_ALONE_MS);
+        try_alone(a);
+    }
     while (!a->is_stopping) {
         if (do_due(a))
             agent_send_status(a, AGENT_IDLE);

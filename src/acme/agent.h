@@ -7,6 +7,10 @@
  * relay by messages (wire/agent_message.h).  It logs nothing itself, and ends
  * when the relay's end of the channel is closed.
  *
+ * Where a relay takes over from another, two agents have one directory for a
+ * while.  The second reads it, and neither writes nor orders before the first
+ * has ended; then it reads it again.
+ *
  * What the relay can rely on:
  * - the first message is AGENT_STATUS "starting"; then, if the directory has
  *   a valid certificate, AGENT_CERTIFICATE "cached", and if it has an RSA
@@ -28,6 +32,8 @@ enum {
 };
 
 enum {
+    /* between looks whether another agent has left the directory */
+    AGENT_ALONE_MS = 250,
     /* for the relay to say that it serves a challenge */
     AGENT_PRESENT_MS = 30000,
     /* the longest sleep: a clock that was set is noticed after that */

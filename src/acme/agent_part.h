@@ -17,6 +17,8 @@ struct agent {
     bool is_unsaved;                /* text is not on the disk yet */
     int64_t ask_at_s;               /* RFC 9773; 0: never */
     enum order_proof proof;         /* the one to try next */
+    bool is_alone;                  /* no other agent writes to the directory */
+    bool is_second;                 /* one did when this one began */
     bool is_stopping;
     bool must_renew;
     bool is_presented;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,13 @@ static void fail_with_errno(
 
     failure_set(
         failure, AGENT_STORE, "%s: %s: %s", name, act, error_text(error, buf));
+}
+
+int store_lock(int dir)
+{
+    if (flock(dir, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 }
 
 /* Why a file is not one that we would trust, or NULL. */
@@ -230,8 +238,7 @@ static void remove_temporary(int dir, const char *temporary)
 
 /*
  * Replace the file by one with that text.  The temporary name is ours alone
- * (the relay holds the directory's lock), so one that a crash left is ours to
- * remove.
+ * (store_lock()), so one that a crash left is ours to remove.
  */
 static bool replace_file(
     int dir, const char *name, struct span text, struct failure *ret_failure)

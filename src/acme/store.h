@@ -46,6 +46,13 @@ enum store_status {
 NONNULL bool store_is_domain(const char *domain);
 
 /*
+ * Be the only one that writes there, for as long as the directory's open file
+ * description lasts: flock(2), which needs no file and no room.  -EAGAIN:
+ * another has it.
+ */
+MUST_CHECK int store_lock(int dir);
+
+/*
  * Read and judge a certificate.  STORE_OK and STORE_EXPIRED: the caller owns
  * *ret_pem, and *ret points into it.  Otherwise they are not written;
  * STORE_UNUSABLE: *ret_failure says why, with the file's name.

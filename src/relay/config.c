@@ -8,6 +8,7 @@
 #include "base/host_port.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "net/local_socket.h"
 #include "relay/config_flags.h"
 #include "relay/limits.h"
 
@@ -431,6 +432,21 @@ static void check_metrics(struct config *c)
         config_add_problem(c, &problem, c->text[CONFIG_METRICS_LISTEN]);
 }
 
+static void check_take_over(struct config *c)
+{
+    static const struct config_problem problem = {
+        .key = "--take-over",
+        .msg = "refusing to start: invalid --take-over",
+        .err = "no socket can be there",
+        .expected = "an absolute path of at most 107 bytes that ends in a name",
+        .fix = "--take-over /run/pyrycode-relay/take-over",
+    };
+    const char *path = c->text[CONFIG_TAKE_OVER];
+
+    if (c->given[CONFIG_TAKE_OVER] && !local_socket_is_path(path))
+        config_add_problem(c, &problem, path);
+}
+
 static void validate(struct config *c)
 {
     check_mode(c);
@@ -448,6 +464,7 @@ static void validate(struct config *c)
     check_certificate(c);
     check_acme(c);
     check_metrics(c);
+    check_take_over(c);
 }
 
 uint64_t config_descriptors(const struct config *config)
@@ -502,7 +519,6 @@ static void fit_machine(struct config *c)
     set_default(c, CONFIG_MAX_QUEUED,
         memory / 4 < LIMIT_QUEUED_LEAST ? LIMIT_QUEUED_LEAST : memory / 4);
 }
-
 
 enum config_outcome config_parse(
     struct config *ret, int argc, char *const argv[], FILE *err)

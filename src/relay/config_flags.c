@@ -53,6 +53,8 @@ static const struct config_flag_row flags[] = {
         "text or json (default text)"),
     [CONFIG_REQUIRE_SEAL] = BOOL("require-seal",
         "refuse where the kernel cannot seal the process"),
+    [CONFIG_TAKE_OVER] = TEXT("take-over", "PATH", "",
+        "socket by which one instance takes over from another"),
     [CONFIG_HEALTHCHECK] = BOOL("healthcheck",
         "ask the running relay, and exit 0 if it is well"),
     [CONFIG_VERSION] = BOOL("version",
@@ -114,6 +116,8 @@ static const struct config_flag_row flags[] = {
         "for all phones of a server-id", 65536, LIMIT_COUNT, LIMIT_SERVER_OUTBOX_BYTES),
     [CONFIG_MAX_QUEUED] = COUNT("max-queued", "BYTES",
         "kept for all connections (a quarter of memory)", 1048576, UINT64_MAX / 2, 0),
+    [CONFIG_DRAIN_SECONDS] = COUNT("drain-seconds", "N",
+        "of closes after a take-over", 1, 3600, LIMIT_YIELD_SECONDS),
 };
 /* clang-format on */
 

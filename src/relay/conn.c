@@ -372,21 +372,35 @@ static void stop_frames(struct conn *c)
     conn_release(c);
 }
 
-void conn_close(struct conn *c, uint16_t code, const char *reason)
+static void send_close(struct conn *c, uint16_t code, const char *reason)
 {
     uint8_t frame[WS_CLOSE_FRAME_MAX];
     size_t len = ws_close_encode(frame, code, span_str(reason));
 
-    if (c->state != CONN_OPEN)
-        return;
-    assert(!c->listed);
-    claim_withdraw(c);
-    outbox_drop_unsent(&c->out);
     if (!conn_append(c, span_of(frame, len), OUTBOX_CONTROL))
         return;
     metrics_count_close(&c->shard->metrics, code);
     enter(c, CONN_CLOSING);
     stop_frames(c);
+}
+
+void conn_close(struct conn *c, uint16_t code, const char *reason)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    assert(!c->listed);
+    claim_withdraw(c);
+    outbox_drop_unsent(&c->out);
+    send_close(c, code, reason);
+}
+
+void conn_close_last(struct conn *c, uint16_t code, const char *reason)
+{
+    if (c->state != CONN_OPEN)
+        return;
+    assert(!c->listed);
+    claim_withdraw(c);
+    send_close(c, code, reason);
 }
 
 void conn_await_close(struct conn *c)

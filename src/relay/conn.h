@@ -170,6 +170,9 @@ NONNULL void conn_ping(struct conn *c);
  * peer's.  The session must have let go of it. */
 NONNULL void conn_close(struct conn *c, uint16_t code, const char *reason);
 
+/* The same, behind everything that is queued. */
+NONNULL void conn_close_last(struct conn *c, uint16_t code, const char *reason);
+
 /* Our close frame is written already: wait for the peer's.  The session must
  * have let go of it. */
 NONNULL void conn_await_close(struct conn *c);

@@ -61,6 +61,12 @@ enum {
     LIMIT_SCRAPES = 64,
     /* the whole drain */
     LIMIT_DRAIN_MS = 10000,
+    /* over which a take-over spreads the closes */
+    LIMIT_YIELD_SECONDS = 10,
+    /* a take-over: until the other side says something that it need not
+     * prepare; and from the offer to a process that is ready to serve */
+    LIMIT_TAKE_OVER_ANSWER_MS = 5000,
+    LIMIT_TAKE_OVER_READY_MS = 60000,
     /* header values that we keep: a server-id is a UUID in practice */
     LIMIT_SERVER_ID_BYTES = 256,
     LIMIT_DEVICE_NAME_BYTES = 256,

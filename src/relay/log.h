@@ -58,6 +58,7 @@
     X(LOG_NEXT_TRY, "next_try")                                                \
     X(LOG_OBSERVED, "observed")                                                \
     X(LOG_PATH, "path")                                                        \
+    X(LOG_PID, "pid")                                                          \
     X(LOG_REASON, "reason")                                                    \
     X(LOG_REMOTE, "remote")                                                    \
     X(LOG_RUNBOOK, "runbook")                                                  \

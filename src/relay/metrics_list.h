@@ -71,6 +71,8 @@
     X(FAMILY_ORDER_FAILURES, METRICS_PREFIX "certificate_failures_total",      \
         "Failures of the certificate agent, by kind.")                         \
     X(FAMILY_DRAINS, METRICS_PREFIX "drains_total", "Drains begun.")           \
+    X(FAMILY_TAKE_OVERS, METRICS_PREFIX "take_overs_total",                    \
+        "Processes that asked to take over from this one, by outcome.")        \
     X(FAMILY_LOG_SUPPRESSED, METRICS_PREFIX "log_lines_suppressed_total",      \
         "Log lines left out by the flood limit.")                              \
     X(FAMILY_HANDLER_ERRORS, "promhttp_metric_handler_errors_total",           \
@@ -110,7 +112,7 @@
     X(FAMILY_READY, METRICS_PREFIX "ready",                                    \
         "1 while new connections are wanted.")                                 \
     X(FAMILY_DRAINING, METRICS_PREFIX "draining",                              \
-        "1 from the signal to the end.")
+        "1 from the signal or the take-over to the end.")
 
 /* enumerator, family, labels */
 #define METRIC_LIST(X)                                                         \
@@ -303,6 +305,9 @@
     X(METRIC_ORDER_INTERNAL, FAMILY_ORDER_FAILURES, "kind=\"internal\"")       \
     X(METRIC_ORDER_DIED, FAMILY_ORDER_FAILURES, "kind=\"died\"")               \
     X(METRIC_DRAINS, FAMILY_DRAINS, "")                                        \
+    X(METRIC_TAKE_OVER_YIELDED, FAMILY_TAKE_OVERS, "outcome=\"yielded\"")      \
+    X(METRIC_TAKE_OVER_FAILED, FAMILY_TAKE_OVERS, "outcome=\"failed\"")        \
+    X(METRIC_TAKE_OVER_REFUSED, FAMILY_TAKE_OVERS, "outcome=\"refused\"")      \
     X(METRIC_LOG_SUPPRESSED, FAMILY_LOG_SUPPRESSED, "")                        \
     X(METRIC_CONNECTED_BINARIES, FAMILY_CONNECTED_BINARIES, "")                \
     X(METRIC_CONNECTED_PHONES, FAMILY_CONNECTED_PHONES, "")                    \

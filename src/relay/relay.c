@@ -15,6 +15,8 @@
 #include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/status.h"
+#include "relay/taker.h"
+#include "relay/yield.h"
 
 /* ---- making one ---- */
 
@@ -123,6 +125,7 @@ int relay_init(struct relay *relay, const struct config *config)
 
     *relay = (struct relay){
         .config = config,
+        .instance_lock = -1,
         .metrics_socket.fd = -1,
         .challenges_socket.fd = -1,
         .manager.fd = -1,
@@ -214,7 +217,7 @@ static size_t grace_windows(const struct relay *relay)
 
 enum readiness relay_readiness(const struct relay *relay)
 {
-    if (atomic_load(&relay->draining))
+    if (atomic_load(&relay->draining) || atomic_load(&relay->yielded))
         return RELAY_DRAINING;
     if (budget_taken(&relay->live) >= relay->live.limit ||
         budget_taken(&relay->memory) >= relay->memory.limit)
@@ -322,18 +325,26 @@ static void on_drain_late(struct timer *t, uint64_t now_ms)
     end_drain(relay);
 }
 
-static void start_drain(struct relay *relay)
+/* From here on, not from the workers' next round on; unless the sockets are
+ * another process's by now. */
+static void refuse_all(struct relay *relay)
+{
+    if (atomic_load(&relay->yielded))
+        return;
+    for (size_t i = 0; i < relay->shard_count; i++)
+        shard_refuse(&relay->shards[i]);
+    metrics_count(&relay->control.metrics, METRIC_DRAINS);
+}
+
+void relay_drain(struct relay *relay)
 {
     struct worker *w = &relay->control.worker;
 
     if (atomic_exchange(&relay->draining, true))
         return;
-    /* From here on, not from the workers' next round on. */
-    for (size_t i = 0; i < relay->shard_count; i++)
-        shard_refuse(&relay->shards[i]);
-    log_write(LOG_INFO, "shutdown signal received; draining", NULL, 0);
+    refuse_all(relay);
+    giver_stop(&relay->giver);
     tell_manager(relay, "STOPPING=1\nSTATUS=draining");
-    metrics_count(&relay->control.metrics, METRIC_DRAINS);
     relay->drain_timer.fn = on_drain_late;
     timer_set(
         &w->timers, &relay->drain_timer, worker_now_ms(w) + LIMIT_DRAIN_MS);
@@ -344,8 +355,13 @@ static void start_drain(struct relay *relay)
 
 static void on_signal(uv_signal_t *handle, int number)
 {
+    struct relay *relay = handle->data;
+
     (void)number;
-    start_drain(handle->data);
+    if (atomic_load(&relay->draining))
+        return;
+    log_write(LOG_INFO, "shutdown signal received; draining", NULL, 0);
+    relay_drain(relay);
 }
 
 static int watch_signal(struct relay *relay, uv_signal_t *handle, int number)
@@ -368,6 +384,8 @@ static void on_second(uv_timer_t *second)
         log_tick(relay->log);
     status_take_sample(relay);
     certificate_files_follow(relay);
+    if (atomic_load(&relay->yielded))
+        yield_look(relay);
     feed_watchdog(relay);
 }
 
@@ -423,6 +441,43 @@ static int start_listeners(struct relay *relay)
     return listen_on(shard_listen, &relay->control, &relay->metrics_socket);
 }
 
+/* The listeners wait until who has served so far has yielded. */
+static void rest_all(struct relay *relay)
+{
+    for (size_t i = 0; i < relay->shard_count; i++)
+        shard_rest(&relay->shards[i]);
+    shard_rest(&relay->control);
+}
+
+/* To be taken over from in turn; who serves already is not ended for it. */
+static void start_giver(struct relay *relay)
+{
+    struct taker *taker = relay->taker;
+    int failed =
+        giver_start(&relay->giver, relay, taker->socket, relay->instance_lock);
+
+    if (failed == 0) {
+        taker->socket = -1;
+    } else {
+        LOG(LOG_ERROR, "listener failed", LOG_TEXT(LOG_ADDR, taker->path),
+            LOG_TEXT(LOG_ERR, uv_strerror(failed)));
+    }
+}
+
+/* From then on this process serves. */
+static int take_over(struct relay *relay)
+{
+    struct taker *taker = relay->taker;
+
+    if (!taker_ready(taker))
+        return -ECANCELED;
+    for (size_t i = 0; i < relay->shard_count; i++)
+        shard_post(&relay->shards[i], &relay->shards[i].listen);
+    shard_go_on(&relay->control);
+    start_giver(relay);
+    return 0;
+}
+
 static int start(struct relay *relay)
 {
     int failed = watch_signal(relay, &relay->terminated, SIGTERM);
@@ -436,9 +491,11 @@ static int start(struct relay *relay)
     if (failed == 0 && relay->log != NULL)
         log_limit(relay->log);
     relay->serving = failed == 0;
+    if (failed == 0 && relay->taker != NULL)
+        rest_all(relay);
     for (size_t i = 0; i < relay->shard_count && failed == 0; i++)
         failed = worker_start(&relay->shards[i].worker);
-    return failed;
+    return failed == 0 && relay->taker != NULL ? take_over(relay) : failed;
 }
 
 static void stop_workers(struct relay *relay)
@@ -481,6 +538,7 @@ void relay_done(struct relay *relay)
     struct shard *control = &relay->control;
 
     atomic_store(&relay->stopped, true);
+    giver_stop(&relay->giver);
     agent_link_close(relay);
     for (size_t i = 0; i < relay->shard_count; i++)
         shard_clear(&relay->shards[i]);

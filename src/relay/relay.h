@@ -14,6 +14,7 @@
 #include "relay/certificate_files.h"
 #include "relay/challenges.h"
 #include "relay/config.h"
+#include "relay/giver.h"
 #include "relay/history.h"
 #include "relay/posture_record.h"
 #include "relay/process_stats.h"
@@ -32,6 +33,7 @@ struct relay_plan {
 };
 
 struct log;
+struct taker;
 
 struct relay {
     const struct config *config;
@@ -68,6 +70,9 @@ struct relay {
     size_t public_count;
     uv_mutex_t accept_turn; /* of all listeners */
     bool has_turn;
+    int instance_lock;   /* handed over with the listeners; -1: none */
+    struct taker *taker; /* of --take-over; NULL: not given */
+    struct giver giver;  /* of the control shard */
 
     struct process_stats_source process; /* read by the control shard */
     const struct posture_record *record; /* of the boot; NULL: none */
@@ -84,8 +89,11 @@ struct relay {
     uv_signal_t terminated;
     uv_signal_t interrupted;
     struct timer drain_timer;
-    size_t drained;       /* shards whose last connection is gone */
+    size_t drained;     /* shards whose last connection is gone */
+    size_t quiet_looks; /* of yield_look() */
+    atomic_size_t shards_yielded;
     bool drain_late;      /* the drain ran out of time */
+    atomic_bool yielded;  /* another process accepts: see yield.h */
     atomic_bool draining; /* read by every shard */
     atomic_bool stopped;  /* no worker runs any more */
 };
@@ -118,10 +126,14 @@ NONNULL void relay_unbind(struct relay *relay);
 NONNULL size_t relay_public_sockets(const struct relay *relay);
 
 /* Start the workers, serve, drain; returns when the last connection is gone or
- * the drain's time is over. */
+ * the drain's time is over.  -ECANCELED: who was to be taken over from does
+ * not yield, and it was logged. */
 MUST_CHECK NONNULL int relay_serve(struct relay *relay);
 
 NONNULL void relay_done(struct relay *relay);
+
+/* On the control shard: close every connection, and end. */
+NONNULL void relay_drain(struct relay *relay);
 
 /* On the control shard: one more shard has no connection any more. */
 NONNULL void relay_shard_drained(struct relay *relay);

@@ -176,7 +176,8 @@ void session_grace_over(struct conn *const *phones, size_t count)
         session_evicted(phones[i], 1000, "");
 }
 
-void session_drain(struct conn *c)
+/* Its slot knows it no more; nobody is told. */
+static void unlist_quietly(struct conn *c)
 {
     if (c->listed && c->role == CONN_PHONE) {
         unlist_phone(c);
@@ -184,6 +185,20 @@ void session_drain(struct conn *c)
     } else if (c->listed) {
         unlist_binary(c);
     }
+}
+
+void session_part(struct conn *c)
+{
+    assert(c->state == CONN_OPEN);
+    if (c->leave_code != 0)
+        return; /* its binary's close is queued: it ends by that */
+    unlist_quietly(c);
+    conn_close_last(c, 1001, "shutting down");
+}
+
+void session_drain(struct conn *c)
+{
+    unlist_quietly(c);
     if (c->state == CONN_OPEN) {
         conn_close(c, 1001, "shutting down");
     } else if (c->state <= CONN_HEAD) {

@@ -48,3 +48,5 @@ void session_grace_over(struct conn *const *phones, size_t count);
 
 /* Close for the drain. */
 NONNULL void session_drain(struct conn *c);
+/* The same for one that is open, with all that is queued for it before. */
+NONNULL void session_part(struct conn *c);

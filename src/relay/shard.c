@@ -17,6 +17,7 @@
 #include "relay/relay.h"
 #include "relay/session.h"
 #include "relay/shard_account.h"
+#include "relay/yield.h"
 
 static void observe_age(struct shard *shard, const struct conn *c)
 {
@@ -259,15 +260,28 @@ static void log_exhausted(struct shard *shard, int error)
         LOG_TEXT(LOG_FIX, "raise RLIMIT_NOFILE or lower --max-connections"));
 }
 
+void shard_rest(struct shard *shard)
+{
+    for (struct listener *l = shard->listeners; l != NULL; l = l->next)
+        listener_rest(l);
+    if (shard->challenges.fd >= 0)
+        listener_rest(&shard->challenges);
+}
+
+void shard_go_on(struct shard *shard)
+{
+    for (struct listener *l = shard->listeners; l != NULL; l = l->next)
+        listener_resume(l);
+    listener_resume(&shard->challenges);
+}
+
 static void on_rested(struct timer *t, uint64_t now_ms)
 {
     struct shard *shard =
         (struct shard *)(void *)((char *)t - offsetof(struct shard, rested));
 
     (void)now_ms;
-    for (struct listener *l = shard->listeners; l != NULL; l = l->next)
-        listener_resume(l);
-    listener_resume(&shard->challenges);
+    shard_go_on(shard);
 }
 
 /* Without a reserve nobody can be turned away: who has waited longest before
@@ -327,10 +341,12 @@ void shard_refuse(const struct shard *shard)
         listener_refuse(l);
 }
 
-static void stop_listeners(struct shard *shard)
+void shard_stop_listening(struct shard *shard)
 {
+    timer_cancel(&shard->worker.timers, &shard->rested);
     for (struct listener *l = shard->listeners; l != NULL; l = l->next)
         listener_stop(l);
+    listener_stop(&shard->challenges);
 }
 
 static void free_listeners(struct shard *shard)
@@ -367,7 +383,8 @@ static void on_drain(void *owner, struct mail *mail)
 
     (void)mail;
     shard->draining = true;
-    stop_listeners(shard);
+    timer_cancel(&shard->worker.timers, &shard->yield_timer);
+    shard_stop_listening(shard);
     let_go(&shard->handshakes);
     let_go(&shard->pending);
     let_go(&shard->live);
@@ -382,6 +399,26 @@ static void on_stop(void *owner, struct mail *mail)
 
     (void)mail;
     worker_stop(&shard->worker);
+}
+
+static void on_yield(void *owner, struct mail *mail)
+{
+    struct shard *shard = owner;
+
+    (void)mail;
+    if (shard->draining)
+        return;
+    shard_stop_listening(shard);
+    yield_shard(shard);
+}
+
+static void on_listen(void *owner, struct mail *mail)
+{
+    struct shard *shard = owner;
+
+    (void)mail;
+    if (!shard->draining)
+        shard_go_on(shard);
 }
 
 static void on_shed(void *owner, struct mail *mail)
@@ -453,6 +490,8 @@ int shard_init(struct shard *shard, struct relay *relay)
     shard->drain.mail.fn = on_drain;
     shard->drained.mail.fn = on_drained;
     shard->stop.mail.fn = on_stop;
+    shard->yield.mail.fn = on_yield;
+    shard->listen.mail.fn = on_listen;
     shard->shed.mail.fn = on_shed;
     shard->room.mail.fn = on_room;
     shard->shown.mail.fn = on_shown;
@@ -475,8 +514,7 @@ static void drop_all(struct conn_list *list)
 void shard_clear(struct shard *shard)
 {
     shard->draining = true;
-    stop_listeners(shard);
-    listener_stop(&shard->challenges);
+    shard_stop_listening(shard);
     drop_all(&shard->handshakes);
     drop_all(&shard->pending);
     drop_all(&shard->live);

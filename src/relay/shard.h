@@ -45,16 +45,22 @@ struct shard {
     uint32_t ping_count;
     uint64_t round_ns; /* when the connection being served became ready */
     bool draining;
-    bool deals; /* not every shard has a listener: connections go in turn */
+    bool yielding; /* another process accepts for us: see yield.h */
+    bool deals;    /* not every shard has a listener: connections go in turn */
     size_t next_dealt;
     uint64_t exhausted_logged_ms;
-    struct timer rested;     /* the listener goes on */
+    struct timer rested; /* the listeners go on */
+    struct timer yield_timer;
+    uint64_t yield_by_ms;
+    uint64_t yield_last_ms;  /* when somebody was let go last */
     _Atomic size_t worst;    /* memory of its largest consumer; may be old */
     atomic_bool has_pending; /* somebody is on that list */
     atomic_bool has_handshakes;
     struct shard_letter drain;
     struct shard_letter drained; /* to the control shard */
     struct shard_letter stop;
+    struct shard_letter yield;
+    struct shard_letter listen; /* the listeners that rest go on */
     struct shard_letter shed;
     struct shard_letter room;  /* the one that waits longest is to make room */
     struct shard_letter shown; /* a certificate is there to be shown */
@@ -75,6 +81,11 @@ MUST_CHECK NONNULL int shard_listen_challenges(
     struct shard *shard, struct listener_socket socket);
 /* Let nobody in any more; from any thread while its worker runs. */
 NONNULL void shard_refuse(const struct shard *shard);
+/* Accept from none of them until the letter `listen`, or shard_go_on(); and
+ * never again: on the shard, or before its worker runs. */
+NONNULL void shard_rest(struct shard *shard);
+NONNULL void shard_go_on(struct shard *shard);
+NONNULL void shard_stop_listening(struct shard *shard);
 
 /* Take an accepted descriptor over: as a connection of this shard, or of the
  * next one in turn where this one deals. */

@@ -172,7 +172,8 @@ static void count_waiting(struct conn *c, enum conn_account as)
     (void)budget_add(waiting_budget(c, as), 1);
     shard_count_as(c, as);
     /* In a drain everybody is told, however many they are. */
-    if (budget_is_passed(waiting_budget(c, as)) && !c->shard->draining)
+    if (budget_is_passed(waiting_budget(c, as)) && !c->shard->draining &&
+        !c->shard->yielding)
         make_room(c);
 }
 

@@ -148,13 +148,31 @@ static int add_listeners(
     return failed;
 }
 
+/* The socket by which another process takes over. */
+static int add_take_over(
+    const struct config *config, struct posture_policy *policy)
+{
+    static const char label[] = "--take-over";
+    char address[STARTUP_PATH_MAX];
+    int failed = 0;
+
+    if (!config->given[CONFIG_TAKE_OVER])
+        return 0;
+    (void)text_format(
+        address, sizeof(address), "unix:%s", config->text[CONFIG_TAKE_OVER]);
+    failed = posture_policy_expect_listener(policy, address, label);
+    if (failed == 0)
+        failed = posture_policy_plan_listener(policy, address, label);
+    return ignore_malformed(failed);
+}
+
 /* Asked of the code that binds, so that the two lists are compared. */
 static int add_planned(
     const struct config *config, struct posture_policy *policy)
 {
     struct relay_plan plan[RELAY_LISTENERS];
     size_t count = relay_plan(config, plan);
-    int failed = 0;
+    int failed = add_take_over(config, policy);
 
     for (size_t i = 0; i < count && failed == 0; i++) {
         failed = ignore_malformed(posture_policy_plan_listener(
@@ -163,8 +181,10 @@ static int add_planned(
     return failed;
 }
 
-static int add_mode(const struct config *config, struct posture_policy *policy)
+static int add_mode(
+    const struct startup *startup, struct posture_policy *policy)
 {
+    const struct config *config = startup->config;
     char lock[STARTUP_PATH_MAX];
     int failed = 0;
 
@@ -198,7 +218,9 @@ static int add_mode(const struct config *config, struct posture_policy *policy)
     if (failed != 0)
         return failed;
     return posture_policy_set_single_instance(policy, CONFIG_SINGLE_INSTANCE,
-        startup_lock_path(config, lock, sizeof(lock)) ? lock : NULL);
+        !startup->lock_is_ours && startup_lock_path(config, lock, sizeof(lock))
+            ? lock
+            : NULL);
 }
 
 static int add_descriptors(
@@ -229,7 +251,7 @@ static int fill_policy(
     if (failed == 0)
         failed = add_planned(config, policy);
     if (failed == 0)
-        failed = add_mode(config, policy);
+        failed = add_mode(startup, policy);
     if (failed == 0)
         failed = add_descriptors(config, policy);
     if (startup->inherited != NULL && startup->inherited->count > 0)

@@ -11,11 +11,17 @@
 #include "relay/config.h"
 #include "relay/posture_record.h"
 
+struct taker;
+
 struct startup {
     const struct config *config;
     /* Sockets of the public address, once it is bound; 0: not bound yet. */
     size_t public_sockets;
-    struct inherited *inherited; /* of a service manager; NULL: none */
+    struct inherited *inherited; /* not bound by us; NULL: none */
+    struct taker *taker;         /* of --take-over; NULL: not given */
+    /* Who holds the instance lock is no other instance, but hands it over;
+     * else we find it held when we take it. */
+    bool lock_is_ours;
     /* Judges the push credentials; see push/credentials.h. */
     const char *(*check_credentials)(const char *document);
     struct posture_record record; /* what the phases so far have found */

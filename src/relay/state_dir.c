@@ -64,7 +64,7 @@ static bool is_our_file(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid();
 }
 
-static int write_pid(int fd)
+int state_dir_sign(int fd)
 {
     char text[32];
     ssize_t len = 0;
@@ -72,15 +72,40 @@ static int write_pid(int fd)
     (void)text_format(text, sizeof(text), "%ld\n", (long)getpid());
     if (ftruncate(fd, 0) < 0)
         return -errno;
-    len = write(fd, text, strlen(text));
+    len = pwrite(fd, text, strlen(text), 0);
     if (len < 0)
         return -errno;
     return (size_t)len == strlen(text) ? 0 : -EIO;
 }
 
-int state_dir_lock(const char *directory, int *ret_fd)
+static int lock_whole(int fd)
 {
     struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    if (fcntl(fd, F_OFD_SETLK, &whole) < 0)
+        return errno == EACCES ? -EAGAIN : -errno;
+    return 0;
+}
+
+int state_dir_adopt(const char *directory, int fd)
+{
+    struct stat handed;
+    struct stat there;
+    CLOSES int dir =
+        open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (dir < 0 || fstat(fd, &handed) < 0 ||
+        fstatat(dir, STATE_DIR_LOCK, &there, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!is_our_file(fd))
+        return -EBADF;
+    if (handed.st_dev != there.st_dev || handed.st_ino != there.st_ino)
+        return -EXDEV;
+    return lock_whole(fd);
+}
+
+int state_dir_lock(const char *directory, int *ret_fd)
+{
     CLOSES int dir =
         open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     CLOSES int fd = dir < 0 ? -errno : open_lock(dir);
@@ -90,9 +115,9 @@ int state_dir_lock(const char *directory, int *ret_fd)
         return fd;
     if (!is_our_file(fd))
         return -EBADF;
-    if (fcntl(fd, F_OFD_SETLK, &whole) < 0)
-        return errno == EACCES ? -EAGAIN : -errno;
-    failed = write_pid(fd);
+    failed = lock_whole(fd);
+    if (failed == 0)
+        failed = state_dir_sign(fd);
     if (failed == 0)
         *ret_fd = take_fd(&fd);
     return failed;

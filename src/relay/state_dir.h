@@ -23,3 +23,13 @@ MUST_CHECK NONNULL int state_dir_make(const char *path);
  * process holds the lock.  -EBADF: it is not a regular file of ours.
  */
 MUST_CHECK NONNULL int state_dir_lock(const char *directory, int *ret_fd);
+
+/*
+ * Is that the directory's lock, held by fd, which another process has handed
+ * over?  It stays held until neither has it open.  0 or -errno: -EXDEV: it is
+ * another file; others as above.
+ */
+MUST_CHECK NONNULL int state_dir_adopt(const char *directory, int fd);
+
+/* Write our process id into the lock that fd holds.  0 or -errno. */
+MUST_CHECK NONNULL int state_dir_sign(int fd);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "acme/channel.h"
+#include "acme/store.h"
 #include "acme/supervisor.h"
 #include "cmocka_all.h"
 #include "made.h"
@@ -165,6 +166,68 @@ static void nonsense_from_the_relay(void **state)
     assert_int_equal(agent_run(&config, ends[1]), 0);
 }
 
+/* The relay that is taken over from, and its agent: this one has the directory
+ * until it has renewed the certificate.  0: all was as it must be. */
+static int be_the_first(int directory)
+{
+    struct agent_message message = {.kind = 0};
+    bool released = false;
+
+    while (channel_receive(relay, -1, &message) == 1) {
+        if (message.type == AGENT_STATUS && message.kind == AGENT_ORDERING)
+            return 1;
+        if (message.type == AGENT_CERTIFICATE)
+            break;
+        if (message.type != AGENT_STATUS || message.kind != AGENT_IDLE)
+            continue;
+        put_certificate(time(NULL) - 10, time(NULL) + 90 * 86400);
+        (void)close(directory);
+        released = true;
+    }
+    if (!released || message.type != AGENT_CERTIFICATE ||
+        message.kind != AGENT_CACHED)
+        return 2;
+    send_stop();
+    return 0;
+}
+
+/* It orders nothing, and then there is nothing to order. */
+static void another_agent_is_waited_for(void **state)
+{
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = -1;
+    pid_t first = 0;
+
+    (void)state;
+    assert_int_equal(store_lock(directory), 0);
+    first = fork();
+    assert_true(first >= 0);
+    if (first == 0)
+        _exit(be_the_first(directory));
+    (void)close(directory);
+    assert_int_equal(agent_run(&config, ends[1]), 0);
+    assert_int_equal(waitpid(first, &status, 0), first);
+    assert_int_equal(status, 0);
+    assert_int_equal(
+        faccessat(config.directory, "acme_account+key", R_OK, 0), -1);
+}
+
+/* One that does not end keeps this one from its work, not from its end. */
+static void a_stop_ends_the_wait(void **state)
+{
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    (void)state;
+    assert_int_equal(store_lock(directory), 0);
+    send_stop();
+    assert_int_equal(agent_run(&config, ends[1]), 0);
+    assert_next(AGENT_STATUS, AGENT_STARTING);
+    assert_next(AGENT_STATUS, AGENT_IDLE);
+    assert_int_equal(
+        faccessat(config.directory, "acme_account+key", R_OK, 0), -1);
+    (void)close(directory);
+}
+
 static bool refuse(void *ctx)
 {
     (void)ctx;
@@ -222,5 +285,6 @@ static void not_confined(void **state)
 
 RUN_TESTS("agent", WITH_AGENT(config_faults), WITH_AGENT(with_a_certificate),
     WITH_AGENT(without_a_certificate), WITH_AGENT(without_a_relay),
-    WITH_AGENT(nonsense_from_the_relay), WITH_AGENT(supervised),
-    WITH_AGENT(not_confined));
+    WITH_AGENT(nonsense_from_the_relay),
+    WITH_AGENT(another_agent_is_waited_for), WITH_AGENT(a_stop_ends_the_wait),
+    WITH_AGENT(supervised), WITH_AGENT(not_confined));

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +49,22 @@ static int tear_down(void **state)
         (void)closedir(listing);
     (void)close(dir);
     return rmdir(path);
+}
+
+static void one_writes_at_a_time(void **state)
+{
+    int other = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int same = dup(dir);
+
+    (void)state;
+    assert_int_equal(store_lock(dir), 0);
+    assert_int_equal(store_lock(same), 0); /* a child's */
+    assert_int_equal(store_lock(other), -EAGAIN);
+    (void)close(same);
+    assert_int_equal(flock(dir, LOCK_UN), 0);
+    assert_int_equal(store_lock(other), 0);
+    (void)close(other);
+    assert_int_equal(store_lock(-1), -EBADF);
 }
 
 static void put(const char *name, struct span text, mode_t mode)
@@ -393,7 +410,8 @@ static void account_unusable(void **state)
     cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 RUN_TESTS("store", cmocka_unit_test(domains), WITH_DIRECTORY(there_and_back),
-    WITH_DIRECTORY(rsa), WITH_DIRECTORY(expired), WITH_DIRECTORY(torn),
+    WITH_DIRECTORY(one_writes_at_a_time), WITH_DIRECTORY(rsa),
+    WITH_DIRECTORY(expired), WITH_DIRECTORY(torn),
     WITH_DIRECTORY(foreign_files), WITH_DIRECTORY(replaced_and_kept),
     WITH_DIRECTORY(a_directory_in_the_way), WITH_DIRECTORY(after_a_crash),
     WITH_DIRECTORY(directory_gone), WITH_DIRECTORY(account),

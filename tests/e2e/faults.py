@@ -266,13 +266,14 @@ class FaultyRelay:
     loop and the cryptography library make once, is made, and from then on no
     session may leave a block of memory behind.  One that dies is replaced."""
 
-    def __init__(self, tmp_path, warm=True):
+    def __init__(self, tmp_path, warm=True, flags=()):
         self.faults = Faults(tmp_path / "control")
+        self.flags = flags
         self.warm = warm
         self.start()
 
     def start(self):
-        self.relay = hostile_relay(binary=str(RELEASED), env=self.faults.environment()).start()
+        self.relay = hostile_relay(*self.flags, binary=str(RELEASED), env=self.faults.environment()).start()
         if self.warm:
             crowd = [connect(self.relay) for _ in range(120)]
             self.relay.wait_until(lambda: (descriptors(self.relay) or 1000) > len(crowd))

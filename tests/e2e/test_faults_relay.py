@@ -1,8 +1,10 @@
 """Memory is refused and system calls fail, each in turn, in a released relay
 that serves a session (faults.Session): it never dies, its peers are told or
 cut off and never wait in vain, and the next session finds it whole."""
+import contextlib
 import errno
 import os
+import socket
 
 import pytest
 from conftest import RawPeer
@@ -106,6 +108,31 @@ def five_at_once(session):
 
 def test_memory_is_refused_for_more_connections_than_ever(tmp_path):
     each_call_of_a_new_relay(tmp_path, "memory", errno.ENOMEM, five_at_once, 10)
+
+
+def ask_to_take_over(session):
+    """Ask for the listeners, take what comes, and go away."""
+    path = session.relay.flags[session.relay.flags.index("--take-over") + 1]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.settimeout(10)
+        s.connect(path)
+        with contextlib.suppress(ConnectionError):
+            s.send(b"\x01\x00\x00\x011")
+            answer, fds, _, _ = socket.recv_fds(s, 1024, 128)
+            for fd in fds:
+                os.close(fd)
+            assert answer[1:2] in (b"", b"\x02")
+    session.monitor()
+
+
+@pytest.mark.parametrize("kind, error", [("memory", "ENOMEM"), ("accept4", "EMFILE"), ("accept4", "ECONNABORTED"), ("close", "EIO")])
+def test_who_would_take_over_meets_a_fault(tmp_path, kind, error):
+    os.chmod(tmp_path, 0o700)
+    faulty = FaultyRelay(tmp_path, flags=("--take-over", str(tmp_path / "take-over")))
+    wrong = [faulty.meets(kind, n, n, getattr(errno, error), ask_to_take_over)
+             for n in range(1, faulty.calls(kind, ask_to_take_over) + 1)]
+    faulty.stop()
+    assert len(wrong) >= 2 and not any(wrong), "\n\n".join(filter(None, wrong))
 
 
 @pytest.mark.xfail(strict=True, reason="libuv aborts when epoll_ctl() fails after the check that it makes first")

@@ -96,6 +96,63 @@ static void one_instance_holds_the_lock(void **state)
     (void)close(other);
 }
 
+/* Another process gets the descriptor: it is the same lock, without a moment
+ * in which nobody holds it. */
+static void a_lock_is_handed_over(void **state)
+{
+    int lock = -1;
+    int handed = -1;
+    int other = -1;
+
+    (void)state;
+    assert_int_equal(state_dir_lock(top, &lock), 0);
+    handed = dup(lock);
+    assert_int_equal(state_dir_adopt(top, handed), 0);
+    (void)close(lock);
+    assert_int_equal(state_dir_lock(top, &other), -EAGAIN);
+    assert_int_equal(state_dir_adopt(top, handed), 0);
+    (void)close(handed);
+    assert_int_equal(state_dir_lock(top, &other), 0);
+    (void)close(other);
+}
+
+static void what_is_handed_over_may_be_no_lock(void **state)
+{
+    int lock = -1;
+    int other = -1;
+
+    (void)state;
+    other = open(below("/" STATE_DIR_LOCK ".other"), O_RDWR | O_CREAT, 0600);
+    assert_int_equal(state_dir_adopt(top, other), -ENOENT);
+    assert_int_equal(state_dir_lock(top, &lock), 0);
+    assert_int_equal(state_dir_adopt(top, other), -EXDEV);
+    (void)close(other);
+    other = open(below("/" STATE_DIR_LOCK), O_RDWR); /* held by another */
+    assert_int_equal(state_dir_adopt(top, other), -EAGAIN);
+    (void)close(other);
+    other = open("/dev/null", O_RDWR);
+    assert_int_equal(state_dir_adopt(top, other), -EBADF);
+    (void)close(other);
+    assert_int_equal(symlink(".", below("/link")), 0);
+    assert_int_equal(state_dir_adopt(below("/link"), lock), -ENOTDIR);
+    (void)close(lock);
+}
+
+/* What was there before, longer or not, is gone. */
+static void a_lock_names_its_process(void **state)
+{
+    char text[32] = "";
+    int lock = -1;
+
+    (void)state;
+    assert_int_equal(state_dir_lock(top, &lock), 0);
+    assert_int_equal(write(lock, "12345678901234567890", 20), 20);
+    assert_int_equal(state_dir_sign(lock), 0);
+    assert_true(pread(lock, text, sizeof(text) - 1, 0) > 0);
+    assert_int_equal(strtol(text, NULL, 10), getpid());
+    (void)close(lock);
+}
+
 static void a_lock_that_is_none(void **state)
 {
     int lock = -1;
@@ -132,4 +189,6 @@ static void the_directory_is_no_link(void **state)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 RUN_TESTS("state_dir", CASE(made_private_whatever_the_umask),
     CASE(what_exists_is_left_as_it_is), CASE(one_instance_holds_the_lock),
-    CASE(a_lock_that_is_none), CASE(the_directory_is_no_link));
+    CASE(a_lock_is_handed_over), CASE(what_is_handed_over_may_be_no_lock),
+    CASE(a_lock_names_its_process), CASE(a_lock_that_is_none),
+    CASE(the_directory_is_no_link));
