@@ -2,11 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/num.h"
 #include "net/tls_part.h"
@@ -14,130 +12,6 @@
 enum {
     RECORD_LEN = 16384, /* bytes of payload in the largest record */
 };
-
-/* ---- bytes between OpenSSL and the socket ---- */
-
-static bool would_block(int error)
-{
-    return error == EAGAIN;
-}
-
-/* What the socket took, 0 if nothing; -1: it failed. */
-static ssize_t send_some(struct tls_session *s, const uint8_t *from, size_t len)
-{
-    ssize_t put = 0;
-
-    do {
-        put = send(s->fd, from, len, MSG_NOSIGNAL);
-    } while (put < 0 && errno == EINTR);
-    if (put < 0 && would_block(errno))
-        return 0;
-    if (put < 0)
-        s->error = -errno;
-    return put;
-}
-
-static bool keep_unsent(struct tls_session *s, const uint8_t *from, size_t len)
-{
-    size_t kept = s->unsent_len - s->unsent_at;
-    size_t cap = 0;
-    uint8_t *grown = NULL;
-
-    if (len == 0)
-        return true;
-    if (__builtin_add_overflow(s->unsent_len, len, &cap))
-        return false;
-    grown = realloc(s->unsent, cap);
-    if (grown == NULL) {
-        s->error = -ENOMEM;
-        return false;
-    }
-    memcpy(grown + s->unsent_at + kept, from, len);
-    s->unsent = grown;
-    s->unsent_len = cap;
-    return true;
-}
-
-static int on_write(BIO *bio, const char *from, int len)
-{
-    struct tls_session *s = BIO_get_data(bio);
-    const uint8_t *bytes = (const uint8_t *)from;
-    ssize_t put = 0;
-
-    BIO_clear_retry_flags(bio);
-    if (len <= 0)
-        return 0;
-    if (s->unsent == NULL)
-        put = send_some(s, bytes, (size_t)len);
-    if (put < 0 || !keep_unsent(s, bytes + put, (size_t)len - (size_t)put))
-        return -1;
-    return len;
-}
-
-/* What came first tells HTTP from TLS. */
-static void remember_first(
-    struct tls_session *s, const uint8_t *bytes, size_t len)
-{
-    size_t room = sizeof(s->first) - s->first_len;
-
-    if (room == 0)
-        return;
-    if (len > room)
-        len = room;
-    memcpy(s->first + s->first_len, bytes, len);
-    s->first_len += len;
-}
-
-static int on_read(BIO *bio, char *to, int len)
-{
-    struct tls_session *s = BIO_get_data(bio);
-    ssize_t got = 0;
-
-    BIO_clear_retry_flags(bio);
-    if (len <= 0)
-        return 0;
-    if (s->drained) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    do {
-        got = recv(s->fd, to, (size_t)len, 0);
-    } while (got < 0 && errno == EINTR);
-    s->drained = got < len;
-    s->at_end = got == 0;
-    if (got < 0 && would_block(errno)) {
-        BIO_set_retry_read(bio);
-    } else if (got < 0) {
-        s->error = -errno;
-    } else {
-        remember_first(s, (const uint8_t *)to, (size_t)got);
-    }
-    return (int)got;
-}
-
-static long on_ctrl(BIO *bio, int what, long number, void *ptr)
-{
-    const struct tls_session *s = BIO_get_data(bio);
-
-    (void)number;
-    (void)ptr;
-    if (what == BIO_CTRL_EOF)
-        return s->at_end;
-    return what == BIO_CTRL_FLUSH;
-}
-
-BIO_METHOD *tls_bio_method_new(void)
-{
-    BIO_METHOD *method = BIO_meth_new(
-        BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "session of a stream");
-
-    if (method == NULL)
-        return NULL;
-    (void)BIO_meth_set_write(method, on_write);
-    (void)BIO_meth_set_read(method, on_read);
-    (void)BIO_meth_set_ctrl(method, on_ctrl);
-    return method;
-}
 
 /* ---- a session comes and goes ---- */
 
@@ -406,30 +280,6 @@ ssize_t tls_session_write(struct tls_session *s, const void *bytes, size_t len)
         done += put;
     }
     return (ssize_t)done;
-}
-
-size_t tls_session_unsent(const struct tls_session *s)
-{
-    return s->unsent_len - s->unsent_at;
-}
-
-int tls_session_flush(struct tls_session *s)
-{
-    while (tls_session_unsent(s) > 0) {
-        ssize_t put =
-            send_some(s, s->unsent + s->unsent_at, tls_session_unsent(s));
-
-        if (put < 0)
-            return s->error;
-        if (put == 0)
-            return -EAGAIN;
-        s->unsent_at += (size_t)put;
-    }
-    free(s->unsent);
-    s->unsent = NULL;
-    s->unsent_at = 0;
-    s->unsent_len = 0;
-    return 0;
 }
 
 void tls_session_end(struct tls_session *s)
