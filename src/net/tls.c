@@ -339,6 +339,8 @@ static void set_modes(SSL_CTX *ctx)
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_timeout(ctx, TLS_TICKET_PERIOD_MS / 1000);
     (void)SSL_CTX_set_read_ahead(ctx, 1);
+    /* A read returns after a record without data. */
+    (void)SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 }
 

@@ -27,14 +27,26 @@ static ssize_t send_some(struct tls_session *s, const uint8_t *from, size_t len)
     return put;
 }
 
+/* What has been sent makes room first. */
+static void compact(struct tls_session *s)
+{
+    size_t kept = tls_session_unsent(s);
+
+    if (s->unsent_at == 0)
+        return;
+    memmove(s->unsent, s->unsent + s->unsent_at, kept);
+    s->unsent_at = 0;
+    s->unsent_len = kept;
+}
+
 static bool keep_unsent(struct tls_session *s, const uint8_t *from, size_t len)
 {
-    size_t kept = s->unsent_len - s->unsent_at;
     size_t cap = 0;
     uint8_t *grown = NULL;
 
     if (len == 0)
         return true;
+    compact(s);
     if (__builtin_add_overflow(s->unsent_len, len, &cap))
         return false;
     grown = realloc(s->unsent, cap);
@@ -42,9 +54,12 @@ static bool keep_unsent(struct tls_session *s, const uint8_t *from, size_t len)
         s->error = -ENOMEM;
         return false;
     }
-    memcpy(grown + s->unsent_at + kept, from, len);
+    memcpy(grown + s->unsent_len, from, len);
     s->unsent = grown;
     s->unsent_len = cap;
+    /* A handshake's flight has its own bound. */
+    if (!s->writes && s->server == NULL)
+        s->answers += len;
     return true;
 }
 
@@ -78,6 +93,20 @@ static void remember_first(
     s->first_len += len;
 }
 
+/* Bytes have come from the socket. */
+static void take(struct tls_session *s, const uint8_t *bytes, size_t len)
+{
+    s->received += len;
+    s->turn_left -= len < s->turn_left ? len : s->turn_left;
+    remember_first(s, bytes, len);
+}
+
+static void starve(struct tls_session *s, BIO *bio)
+{
+    s->starved = true;
+    BIO_set_retry_read(bio);
+}
+
 static int on_read(BIO *bio, char *to, int len)
 {
     struct tls_session *s = BIO_get_data(bio);
@@ -86,8 +115,8 @@ static int on_read(BIO *bio, char *to, int len)
     BIO_clear_retry_flags(bio);
     if (len <= 0)
         return 0;
-    if (s->drained) {
-        BIO_set_retry_read(bio);
+    if (s->drained || s->turn_left == 0 || s->refused) {
+        starve(s, bio);
         return -1;
     }
     do {
@@ -96,11 +125,11 @@ static int on_read(BIO *bio, char *to, int len)
     s->drained = got < len;
     s->at_end = got == 0;
     if (got < 0 && would_block(errno)) {
-        BIO_set_retry_read(bio);
+        starve(s, bio);
     } else if (got < 0) {
         s->error = -errno;
     } else {
-        remember_first(s, (const uint8_t *)to, (size_t)got);
+        take(s, (const uint8_t *)to, (size_t)got);
     }
     return (int)got;
 }
@@ -150,5 +179,6 @@ int tls_session_flush(struct tls_session *s)
     s->unsent = NULL;
     s->unsent_at = 0;
     s->unsent_len = 0;
+    s->answers = 0;
     return 0;
 }

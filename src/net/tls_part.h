@@ -29,8 +29,15 @@ struct tls_session {
     struct tls_server *server; /* until the handshake is done */
     int fd;                    /* the stream's */
     int error;                 /* of the socket, as -errno; 0: none */
+    size_t turn_left;          /* bytes that this read may still take */
     bool drained;              /* the socket had no more, in this read */
+    bool starved;              /* OpenSSL wanted bytes and got none */
     bool more;                 /* see tls_session_has_more() */
+    bool writes;               /* in tls_session_write() */
+    bool refused;              /* the peer went too far: no more of it */
+    unsigned idle_messages;    /* of TLS itself, since there was data */
+    size_t received;           /* see tls_session_take_received() */
+    size_t answers;            /* of what is unsent, what nobody wrote */
     bool ended;                /* close_notify is queued or sent */
     bool at_end;               /* the peer ended its side of the socket */
     uint8_t first[8];          /* bytes that came first */

@@ -11,9 +11,42 @@
 
 enum {
     RECORD_LEN = 16384, /* bytes of payload in the largest record */
+    /* bytes of records that one read takes: no peer keeps the others waiting
+     * for longer than that, whatever its records hold */
+    TURN_BYTES = 65536,
+    /* messages of TLS itself without data between them: a peer that renews
+     * its keys more often than that does nothing else */
+    IDLE_MESSAGES_MAX = 32,
+    /* bytes of answers to those that the peer has not taken: above it that
+     * peer is not read */
+    ANSWERS_MAX = 4096,
 };
 
 /* ---- a session comes and goes ---- */
+
+/*
+ * After the handshake: a message of TLS itself has come, or goes out.  Each
+ * costs more than a byte of data.  SSL_OP_NO_RENEGOTIATION answers each attempt
+ * at it and goes on; here the first one ends the session.
+ */
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's callback. */
+static void on_message(int is_ours, int version, int type, const void *bytes,
+    size_t len, SSL *ssl, void *arg)
+{
+    struct tls_session *s = arg;
+    const uint8_t *alert = bytes;
+
+    (void)version;
+    (void)ssl;
+    if (s->server != NULL)
+        return;
+    if (is_ours) {
+        s->refused = s->refused || (type == SSL3_RT_ALERT && len == 2 &&
+                                       alert[1] == SSL_AD_NO_RENEGOTIATION);
+    } else if (type == SSL3_RT_HANDSHAKE) {
+        s->refused = s->refused || ++s->idle_messages > IDLE_MESSAGES_MAX;
+    }
+}
 
 static bool attach(struct tls_session *s)
 {
@@ -25,6 +58,8 @@ static bool attach(struct tls_session *s)
     BIO_set_init(bio, 1);
     SSL_set_bio(s->ssl, bio, bio);
     SSL_set_app_data(s->ssl, s);
+    SSL_set_msg_callback(s->ssl, on_message);
+    SSL_set_msg_callback_arg(s->ssl, s);
     SSL_set_accept_state(s->ssl);
     return true;
 }
@@ -128,13 +163,28 @@ static void note_failure(struct tls_session *s)
     ERR_clear_error();
 }
 
+/* SSL_get_error(3) looks at the thread's errors: those of others, or of a
+ * message that was answered, are none of the call that follows. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
+static void begin_turn(struct tls_session *s)
+{
+    s->turn_left = TURN_BYTES;
+    s->drained = false;
+    s->more = false;
+}
+
 int tls_session_handshake(struct tls_session *s)
 {
     int done = 0;
 
     assert(s->server != NULL && s->failure == TLS_FAILURE_NONE);
-    ERR_clear_error();
-    s->drained = false;
+    forget_errors();
+    begin_turn(s);
     done = SSL_do_handshake(s->ssl);
     if (done == 1) {
         s->server = NULL;
@@ -202,6 +252,8 @@ bool tls_session_is_challenge(const struct tls_session *s)
 /* What a read or a write that did not succeed comes to; 0: the peer's end. */
 static ssize_t outcome(struct tls_session *s)
 {
+    if (s->refused)
+        return -EPROTO;
     switch (SSL_get_error(s->ssl, 0)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
@@ -214,51 +266,96 @@ static ssize_t outcome(struct tls_session *s)
     }
 }
 
-/* Fill the buffer from records as long as there are any; what came before an
- * error counts, and the error shows at the next call. */
-static ssize_t fill(struct tls_session *s, uint8_t *to, size_t len)
-{
-    size_t have = 0;
+/* How filling a buffer ended: FULL, or as outcome(). */
+enum { FULL = 1 };
 
-    while (have < len) {
+/* Fill the buffer from records as long as there are any, and this turn may
+ * take more.  *have counts what is in it. */
+static ssize_t fill(
+    struct tls_session *s, uint8_t *to, size_t len, size_t *have)
+{
+    while (*have < len) {
         size_t got = 0;
 
-        if (SSL_read_ex(s->ssl, to + have, len - have, &got) != 1) {
+        if (tls_session_is_flooded(s)) {
+            s->more = SSL_has_pending(s->ssl) == 1;
+            return -EAGAIN;
+        }
+        forget_errors();
+        s->starved = false;
+        if (SSL_read_ex(s->ssl, to + *have, len - *have, &got) != 1) {
             ssize_t why = outcome(s);
 
-            s->more = have > 0 && why != -EAGAIN;
-            return have > 0 ? (ssize_t)have : why;
+            if (why == -EAGAIN && !s->starved)
+                continue; /* a record without data */
+            return why;
         }
-        have += got;
-        s->more = SSL_has_pending(s->ssl) == 1;
-        if (s->drained && !s->more)
-            break;
+        if (s->refused)
+            return -EPROTO;
+        *have += got;
+        s->idle_messages = 0;
+        if (s->drained && SSL_has_pending(s->ssl) == 0)
+            return -EAGAIN;
     }
-    return (ssize_t)have;
+    return FULL;
 }
 
+/* What came before an end or an error counts; that shows at the next call,
+ * which nothing but has_more() asks for: OpenSSL has read it already. */
 ssize_t tls_session_read(
     struct tls_session *s, const struct iovec *to, int count)
 {
+    ssize_t how = FULL;
     size_t have = 0;
 
-    s->drained = false;
-    s->more = false;
-    for (int i = 0; i < count; i++) {
-        ssize_t got = fill(s, to[i].iov_base, to[i].iov_len);
+    begin_turn(s);
+    for (int i = 0; i < count && how == FULL; i++) {
+        size_t part = 0;
 
-        if (got <= 0)
-            return have > 0 ? (ssize_t)have : got;
-        have += (size_t)got;
-        if ((size_t)got < to[i].iov_len || (s->drained && !s->more))
-            break;
+        how = fill(s, to[i].iov_base, to[i].iov_len, &part);
+        have += part;
     }
-    return (ssize_t)have;
+    if (how == FULL) {
+        s->more = SSL_has_pending(s->ssl) == 1;
+    } else if (how != -EAGAIN) {
+        s->more = have > 0;
+    }
+    return have > 0 ? (ssize_t)have : how;
 }
 
 bool tls_session_has_more(const struct tls_session *s)
 {
     return s->more;
+}
+
+size_t tls_session_take_received(struct tls_session *s)
+{
+    size_t received = s->received;
+
+    s->received = 0;
+    return received;
+}
+
+bool tls_session_is_flooded(const struct tls_session *s)
+{
+    return s->answers > ANSWERS_MAX;
+}
+
+/* One record, or what OpenSSL takes of it. */
+static ssize_t write_record(
+    struct tls_session *s, const uint8_t *from, size_t len)
+{
+    size_t put = 0;
+    ssize_t why = 0;
+
+    forget_errors();
+    s->writes = true;
+    if (SSL_write_ex(s->ssl, from, len, &put) != 1)
+        why = outcome(s);
+    s->writes = false;
+    if (put > 0)
+        return (ssize_t)put;
+    return why == 0 ? -EPIPE : why;
 }
 
 ssize_t tls_session_write(struct tls_session *s, const void *bytes, size_t len)
@@ -270,14 +367,11 @@ ssize_t tls_session_write(struct tls_session *s, const void *bytes, size_t len)
         return -EAGAIN;
     while (done < len && s->unsent == NULL) {
         size_t part = len - done < RECORD_LEN ? len - done : RECORD_LEN;
-        size_t put = 0;
+        ssize_t put = write_record(s, from + done, part);
 
-        if (SSL_write_ex(s->ssl, from + done, part, &put) != 1) {
-            ssize_t why = outcome(s);
-
-            return done > 0 ? (ssize_t)done : why == 0 ? -EPIPE : why;
-        }
-        done += put;
+        if (put < 0)
+            return done > 0 ? (ssize_t)done : put;
+        done += (size_t)put;
     }
     return (ssize_t)done;
 }
@@ -287,6 +381,7 @@ void tls_session_end(struct tls_session *s)
     if (s->ended || !SSL_is_init_finished(s->ssl))
         return;
     s->ended = true;
+    forget_errors();
     IGNORE(SSL_shutdown(s->ssl) < 0, "the peer may be gone already");
     ERR_clear_error();
 }

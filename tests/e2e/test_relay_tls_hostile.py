@@ -1,0 +1,117 @@
+"""Peers that use TLS itself against the relay: messages that are cut, floods of
+them, records that hold next to nothing, and ClientHellos without an end.  A
+well-behaved pair goes on beside each."""
+import contextlib
+
+import pytest
+from conftest import RawPeer
+from hostile import beside
+from rules import closing, scrape, series, serving, switches, until, upgraded
+from tls_records import CLIENT_HELLO, HANDSHAKE, KEY_UPDATE, HandMade12, HandMade13
+
+PING, PONG = 9, 10
+
+
+def tls_relay(*flags, **options):
+    return serving(*flags, tls=True, **options)
+
+
+@pytest.fixture
+def relay():
+    with tls_relay() as r:
+        yield r
+
+
+def queued(relay):
+    """What all connections keep."""
+    return sum(value for name, value in scrape(relay).items() if name.startswith("queued_bytes{"))
+
+
+def is_at_rest(relay):
+    """Does each of its threads sleep again and again?  One that runs in
+    circles never waits."""
+    before = switches(relay)
+    relay.wait_until(lambda: all(count >= before[tid] + 20 for tid, count in switches(relay).items()))
+    return True
+
+
+def has_ended(peer):
+    """The relay ends the connection, whatever else it says before."""
+    with contextlib.suppress(ConnectionError):
+        while peer.s.recv(65536):
+            pass
+    return True
+
+
+# ---- KeyUpdate
+
+def test_half_a_key_update_costs_nothing(relay):
+    """In the midst of it nothing can be written; the rest lets it go on."""
+    with beside(relay), contextlib.closing(HandMade13(relay).upgrade()) as peer:
+        peer.send(peer.record(RawPeer.frame(PING, b"x")) + peer.record(bytes([KEY_UPDATE, 0, 0, 1]), HANDSHAKE))
+        assert is_at_rest(relay)
+        rest = peer.record(b"\0", HANDSHAKE)
+        peer.renew()
+        peer.send(rest)
+        assert peer.run(peer.tls.read, 100) == bytes([0x80 | PONG, 1]) + b"x"
+        peer.send_frame(PING, b"y")
+        assert peer.run(peer.tls.read, 100) == bytes([0x80 | PONG, 1]) + b"y"
+
+
+@pytest.mark.parametrize("requested", [0, 1])
+def test_a_flood_of_key_updates_ends_its_connection(relay, requested):
+    with beside(relay), contextlib.closing(HandMade13(relay).upgrade()) as peer:
+        flood = b"".join(peer.key_update(requested) for _ in range(20000))
+        with contextlib.suppress(ConnectionError):
+            peer.send(flood)
+        assert has_ended(peer)
+        relay.wait_event("server_released")
+
+
+def test_key_updates_among_data_go_on(relay):
+    with beside(relay), contextlib.closing(HandMade13(relay).upgrade()) as peer:
+        for _ in range(100):
+            peer.send(b"".join(peer.key_update(1) for _ in range(32)) + peer.record(RawPeer.frame(PING, b"")))
+            assert peer.run(peer.tls.read, 100) == bytes([0x80 | PONG, 0])
+
+
+def requests_and_data(peer):
+    return b"".join(peer.key_update(1) for _ in range(32)) + peer.record(RawPeer.frame(PONG, b""))
+
+
+def test_answers_to_key_updates_that_nobody_reads(relay):
+    """They are bounded, and have the clock of every write."""
+    with beside(relay), contextlib.closing(HandMade13(relay, buffer=4096).upgrade()) as peer:
+        unsent = b""
+        peer.s.settimeout(0.5)
+        while queued(relay) <= 4096:
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    unsent = unsent or requests_and_data(peer)
+                    unsent = unsent[peer.s.send(unsent):]
+        assert queued(relay) < 65536
+        until(relay, 'deadline_drops_total{deadline="write"}', 1)
+        relay.wait_event("server_released")
+
+
+# ---- renegotiation
+
+def test_who_renegotiates_hears_no_once(relay):
+    with beside(relay), contextlib.closing(HandMade12(relay).upgrade()) as peer:
+        flood = b"".join(peer.record(bytes([CLIENT_HELLO, 0, 0, 0]), HANDSHAKE) for _ in range(20000))
+        with contextlib.suppress(ConnectionError):
+            peer.send(flood)
+        assert has_ended(peer)
+        relay.wait_event("server_released")
+
+
+# ---- records that hold next to nothing
+
+def test_padding_counts_as_bytes_a_second():
+    """A byte of payload and 16,000 of padding a record: no burst of 512 KiB of them passes."""
+    with tls_relay("--max-bytes-per-second=1") as relay, closing([HandMade13(relay).upgrade(), upgraded(relay, sid="sid-2")]) as peers:
+        whole = RawPeer.frame(PING, bytes(60))
+        peers[0].send(b"".join(peers[0].record(whole[i:i + 1], padding=16000) for i in range(len(whole))))
+        until(relay, 'rate_limited_total{limit="bytes"}', 1)
+        peers[1].send(PING, b"")
+        assert peers[1].recv() == (PONG, b""), "another is read"

@@ -1,0 +1,228 @@
+/* What a session does with a peer that wants more of it than data. */
+#include "net/tls_session.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmocka_all.h"
+#include "tls_pair.h"
+
+enum {
+    TURN = 65536,   /* what one read takes of the socket, and at most a */
+    BUFFER = 20000, /* buffer of OpenSSL beyond it */
+    IDLE_MAX = 32,  /* messages of TLS without data */
+    UNSENT_MAX = 24000,
+};
+
+struct ends {
+    struct tls_server *server;
+    struct pair pair;
+};
+
+static void ends_open(struct ends *e, struct stage *stage, int version)
+{
+    e->server = server_of(stage);
+    pair_open(&e->pair, e->server, version, NULL);
+    assert_int_equal(shake_hands(&e->pair), 0);
+}
+
+static void ends_close(struct ends *e)
+{
+    pair_close(&e->pair);
+    tls_server_free(e->server);
+}
+
+static ssize_t read_some(struct ends *e, void *to, size_t len)
+{
+    const struct iovec vec = {to, len};
+
+    return tls_session_read(e->pair.server, &vec, 1);
+}
+
+static void renew_keys(struct ends *e, int kind)
+{
+    assert_int_equal(SSL_key_update(e->pair.client, kind), 1);
+    assert_int_equal(SSL_do_handshake(e->pair.client), 1);
+}
+
+/* ---- how much a read takes ---- */
+
+static void padding_counts_as_what_it_is(void **state)
+{
+    char got[16];
+    size_t total = 0;
+    size_t taken = 0;
+    struct ends e;
+
+    ends_open(&e, *state, TLS1_3_VERSION);
+    (void)tls_session_take_received(e.pair.server);
+    assert_int_equal(SSL_set_block_padding(e.pair.client, 16384), 1);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(SSL_write(e.pair.client, "x", 1), 1);
+    while (total < 8) {
+        ssize_t part = read_some(&e, got, sizeof(got));
+        size_t received = tls_session_take_received(e.pair.server);
+
+        assert_true(part > 0);
+        total += (size_t)part;
+        taken += received;
+        assert_true(received < TURN + BUFFER);
+    }
+    assert_true(taken > 8 * 16384);
+    assert_int_equal(tls_session_take_received(e.pair.server), 0);
+    ends_close(&e);
+}
+
+static void data_is_bounded_by_its_records_too(void **state)
+{
+    uint8_t *bytes = calloc(1, 128 * 1024);
+    size_t total = 0;
+    unsigned turns = 0;
+    struct ends e;
+
+    assert_non_null(bytes);
+    ends_open(&e, *state, TLS1_3_VERSION);
+    assert_int_equal(SSL_write(e.pair.client, bytes, 128 * 1024), 128 * 1024);
+    while (total < 128 * 1024) {
+        ssize_t part = read_some(&e, bytes, 128 * 1024);
+
+        assert_true(part > 0 && part < TURN + BUFFER);
+        total += (size_t)part;
+        turns++;
+    }
+    assert_int_equal(turns, 2);
+    assert_int_equal(read_some(&e, bytes, 1), -EAGAIN);
+    assert_false(tls_session_has_more(e.pair.server));
+    ends_close(&e);
+    free(bytes);
+}
+
+/* ---- ends ---- */
+
+/* OpenSSL has read the end along with the data: no event would tell of it. */
+static void an_end_behind_full_buffers_is_not_lost(void **state)
+{
+    uint8_t buf[8];
+    const struct iovec to[] = {{buf, 4}, {buf + 4, 4}};
+    struct ends e;
+
+    for (size_t len = 3; len <= 5; len++) {
+        ends_open(&e, *state, TLS1_3_VERSION);
+        assert_int_equal(SSL_write(e.pair.client, "abcde", (int)len), len);
+        (void)SSL_shutdown(e.pair.client);
+        assert_int_equal(tls_session_read(e.pair.server, to, 2), len);
+        assert_true(tls_session_has_more(e.pair.server));
+        assert_int_equal(tls_session_read(e.pair.server, to, 2), 0);
+        assert_false(tls_session_has_more(e.pair.server));
+        ends_close(&e);
+    }
+}
+
+static void errors_of_others_are_none_of_ours(void **state)
+{
+    uint8_t byte = 0;
+    struct ends e;
+
+    ends_open(&e, *state, TLS1_3_VERSION);
+    ERR_raise(ERR_LIB_SSL, SSL_R_BAD_LENGTH);
+    assert_int_equal(read_some(&e, &byte, 1), -EAGAIN);
+    ends_close(&e);
+}
+
+/* ---- messages of TLS itself ---- */
+
+static void keys_may_be_renewed_as_long_as_there_is_data(void **state)
+{
+    uint8_t byte = 0;
+    struct ends e;
+
+    ends_open(&e, *state, TLS1_3_VERSION);
+    for (int i = 0; i < 3; i++) {
+        for (int n = 0; n < IDLE_MAX; n++)
+            renew_keys(&e, SSL_KEY_UPDATE_NOT_REQUESTED);
+        assert_int_equal(read_some(&e, &byte, 1), -EAGAIN);
+        assert_int_equal(SSL_write(e.pair.client, "x", 1), 1);
+        assert_int_equal(read_some(&e, &byte, 1), 1);
+    }
+    ends_close(&e);
+}
+
+static void who_does_nothing_but_renew_keys_is_refused(void **state)
+{
+    uint8_t byte = 0;
+    struct ends e;
+
+    ends_open(&e, *state, TLS1_3_VERSION);
+    for (int n = 0; n < IDLE_MAX + 1; n++)
+        renew_keys(&e, SSL_KEY_UPDATE_NOT_REQUESTED);
+    assert_int_equal(SSL_write(e.pair.client, "x", 1), 1);
+    assert_int_equal(read_some(&e, &byte, 1), -EPROTO);
+    assert_int_equal(read_some(&e, &byte, 1), -EPROTO);
+    ends_close(&e);
+}
+
+/* It has answers sent to it for as long as the socket takes them, then a few
+ * more are kept, and then it is not read. */
+static void who_does_not_read_answers_is_not_read(void **state)
+{
+    uint8_t got[2048];
+    size_t came = 0;
+    struct ends e;
+
+    ends_open(&e, *state, TLS1_3_VERSION);
+    while (!tls_session_is_flooded(e.pair.server)) {
+        ssize_t part = 0;
+
+        renew_keys(&e, SSL_KEY_UPDATE_REQUESTED);
+        assert_int_equal(SSL_write(e.pair.client, "x", 1), 1);
+        part = read_some(&e, got, sizeof(got));
+        assert_true(part == 1 || part == -EAGAIN);
+    }
+    assert_int_equal(SSL_write(e.pair.client, "yz", 2), 2);
+    assert_int_equal(read_some(&e, got, sizeof(got)), -EAGAIN);
+    assert_true(tls_session_unsent(e.pair.server) < UNSENT_MAX);
+    while (tls_session_flush(e.pair.server) != 0)
+        assert_int_equal(SSL_read(e.pair.client, got, sizeof(got)), -1);
+    assert_false(tls_session_is_flooded(e.pair.server));
+    while (came == 0 || got[came - 1] != 'z') {
+        ssize_t part = read_some(&e, got + came, sizeof(got) - came);
+
+        assert_true(part > 0);
+        came += (size_t)part;
+    }
+    ends_close(&e);
+}
+
+static void the_first_renegotiation_ends_it(void **state)
+{
+    uint8_t byte = 0;
+    struct ends e;
+
+    ends_open(&e, *state, TLS1_2_VERSION);
+    assert_int_equal(SSL_renegotiate(e.pair.client), 1);
+    (void)SSL_do_handshake(e.pair.client);
+    assert_int_equal(read_some(&e, &byte, 1), -EPROTO);
+    (void)SSL_do_handshake(e.pair.client);
+    assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
+    ERR_clear_error();
+    ends_close(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(padding_counts_as_what_it_is),
+        cmocka_unit_test(data_is_bounded_by_its_records_too),
+        cmocka_unit_test(an_end_behind_full_buffers_is_not_lost),
+        cmocka_unit_test(errors_of_others_are_none_of_ours),
+        cmocka_unit_test(keys_may_be_renewed_as_long_as_there_is_data),
+        cmocka_unit_test(who_does_nothing_but_renew_keys_is_refused),
+        cmocka_unit_test(who_does_not_read_answers_is_not_read),
+        cmocka_unit_test(the_first_renegotiation_ends_it),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
