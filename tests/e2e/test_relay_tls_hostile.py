@@ -2,9 +2,10 @@
 them, records that hold next to nothing, and ClientHellos without an end.  A
 well-behaved pair goes on beside each."""
 import contextlib
+import socket
 
 import pytest
-from conftest import RawPeer
+from conftest import PATIENCE, RawPeer
 from hostile import beside
 from rules import closing, scrape, series, serving, switches, until, upgraded
 from tls_records import CLIENT_HELLO, HANDSHAKE, KEY_UPDATE, HandMade12, HandMade13
@@ -115,3 +116,20 @@ def test_padding_counts_as_bytes_a_second():
         until(relay, 'rate_limited_total{limit="bytes"}', 1)
         peers[1].send(PING, b"")
         assert peers[1].recv() == (PONG, b""), "another is read"
+
+
+# ---- the listener of challenges
+
+def test_who_waits_for_no_challenge_displaces_no_client():
+    """The two listeners share no budget: 64 connections of the one, of which the longest waiting make room."""
+    with tls_relay("--max-pending=4") as relay, contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(socket.create_connection(("127.0.0.1", relay.http_port), PATIENCE)) for _ in range(66)]
+        until(relay, 'accepted_connections_total{listener="http"}', 66)
+        clients = [stack.enter_context(relay.connect()) for _ in range(4)]
+        for _ in range(4):
+            assert relay.get("/healthz", port=relay.http_port).startswith(b"HTTP/1.1 404")
+        for client in clients:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: relay.example.com\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+        for displaced in idle[:3]:
+            assert displaced.recv(1) == b""
