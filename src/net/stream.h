@@ -70,7 +70,13 @@ NONNULL static inline size_t stream_unsent(const struct stream *s)
     return s->tls == NULL ? 0 : tls_session_unsent(s->tls);
 }
 
-/* Send that: 0: done; -EAGAIN: would block; else -errno. */
+/* Bytes that it keeps for its peer. */
+NONNULL static inline size_t stream_kept(const struct stream *s)
+{
+    return s->tls == NULL ? 0 : tls_session_kept(s->tls);
+}
+
+/* Send what is unsent: 0: done; -EAGAIN: would block; else -errno. */
 MUST_CHECK NONNULL static inline int stream_flush(struct stream *s)
 {
     return s->tls == NULL ? 0 : tls_session_flush(s->tls);

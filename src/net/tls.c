@@ -310,6 +310,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
             extension(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation),
     };
 
+    s->greeted = true;
     s->verdict = server->hello(server->owner, &hello, &identity);
     switch (s->verdict) {
     case TLS_SERVE:

@@ -7,6 +7,12 @@
 
 #include "net/tls_part.h"
 
+enum {
+    /* bytes of a ClientHello: those of today have two thousand, with a key
+     * share of a post-quantum group; a ticket or two fit in as well */
+    HELLO_MAX = 16384,
+};
+
 static bool would_block(int error)
 {
     return error == EAGAIN;
@@ -93,12 +99,45 @@ static void remember_first(
     s->first_len += len;
 }
 
-/* Bytes have come from the socket. */
-static void take(struct tls_session *s, const uint8_t *bytes, size_t len)
+bool tls_bio_hello_is_too_long(const struct tls_session *s)
+{
+    return s->hello.largest > HELLO_MAX;
+}
+
+/* May a ClientHello come yet?  There is a second one where TLS 1.3 asked for
+ * other parameters; in TLS 1.2 what follows the first is sealed at some time. */
+static bool awaits_hello(const struct tls_session *s)
+{
+    return s->server != NULL &&
+           (!s->greeted || SSL_version(s->ssl) == TLS1_3_VERSION);
+}
+
+/* OpenSSL makes room for as much as a ClientHello announces, up to 128 KiB,
+ * before a byte of it has come. */
+static bool admit_hello(struct tls_session *s, const uint8_t *bytes, size_t len)
+{
+    static const uint8_t illegal_parameter[] = {
+        SSL3_RT_ALERT, 3, 3, 0, 2, SSL3_AL_FATAL, SSL3_AD_ILLEGAL_PARAMETER};
+
+    if (!awaits_hello(s))
+        return true;
+    tls_hello_size_feed(&s->hello, bytes, len);
+    if (!tls_bio_hello_is_too_long(s))
+        return true;
+    if (s->unsent == NULL) {
+        IGNORE(send_some(s, illegal_parameter, sizeof(illegal_parameter)) < 0,
+            "it ends in any case");
+    }
+    return false;
+}
+
+/* Bytes have come from the socket.  False: they are not OpenSSL's to see. */
+static bool take(struct tls_session *s, const uint8_t *bytes, size_t len)
 {
     s->received += len;
     s->turn_left -= len < s->turn_left ? len : s->turn_left;
     remember_first(s, bytes, len);
+    return admit_hello(s, bytes, len);
 }
 
 static void starve(struct tls_session *s, BIO *bio)
@@ -128,8 +167,8 @@ static int on_read(BIO *bio, char *to, int len)
         starve(s, bio);
     } else if (got < 0) {
         s->error = -errno;
-    } else {
-        take(s, (const uint8_t *)to, (size_t)got);
+    } else if (!take(s, (const uint8_t *)to, (size_t)got)) {
+        return -1;
     }
     return (int)got;
 }

@@ -148,6 +148,8 @@ static enum tls_failure find_failure(
         return TLS_FAILURE_NOT_READY;
     if (begins_like_http(s))
         return TLS_FAILURE_PLAIN_HTTP;
+    if (tls_bio_hello_is_too_long(s))
+        return TLS_FAILURE_PROTOCOL;
     if (s->error != 0 || error == 0)
         return TLS_FAILURE_CLOSED;
     return failure_of_reason(ERR_GET_REASON(error));
@@ -158,6 +160,8 @@ static void note_failure(struct tls_session *s)
     unsigned long error = ERR_peek_error();
     const char *words = error == 0 ? NULL : ERR_reason_error_string(error);
 
+    if (tls_bio_hello_is_too_long(s))
+        words = "the ClientHello is too long";
     s->failure = find_failure(s, error);
     s->failure_text = words == NULL ? tls_failure_text(s->failure) : words;
     ERR_clear_error();
@@ -334,6 +338,11 @@ size_t tls_session_take_received(struct tls_session *s)
 
     s->received = 0;
     return received;
+}
+
+size_t tls_session_kept(const struct tls_session *s)
+{
+    return s->unsent_len + (s->server == NULL ? 0 : s->hello.largest);
 }
 
 bool tls_session_is_flooded(const struct tls_session *s)

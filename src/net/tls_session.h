@@ -86,6 +86,9 @@ NONNULL bool tls_session_is_flooded(const struct tls_session *s);
 
 /* Bytes of records that the socket has not taken. */
 NONNULL size_t tls_session_unsent(const struct tls_session *s);
+/* Bytes that it keeps for its peer: those, with what has been sent of them, and
+ * an unfinished ClientHello. */
+NONNULL size_t tls_session_kept(const struct tls_session *s);
 /* Send them: 0: done; -EAGAIN: would block; else -errno. */
 MUST_CHECK NONNULL int tls_session_flush(struct tls_session *s);
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import PATIENCE, RawPeer
 from hostile import beside
 from rules import closing, scrape, series, serving, switches, until, upgraded
-from tls_records import CLIENT_HELLO, HANDSHAKE, KEY_UPDATE, HandMade12, HandMade13
+from tls_records import ALERT, CLIENT_HELLO, HANDSHAKE, KEY_UPDATE, HandMade12, HandMade13
 
 PING, PONG = 9, 10
 
@@ -116,6 +116,28 @@ def test_padding_counts_as_bytes_a_second():
         until(relay, 'rate_limited_total{limit="bytes"}', 1)
         peers[1].send(PING, b"")
         assert peers[1].recv() == (PONG, b""), "another is read"
+
+
+# ---- ClientHellos
+
+def half_hello(relay, size):
+    """A ClientHello that says so much and breaks off behind its header."""
+    s = socket.create_connection(("127.0.0.1", relay.port), PATIENCE)
+    s.sendall(bytes([HANDSHAKE, 3, 1, 64, 0, CLIENT_HELLO]) + size.to_bytes(3, "big") + b"\3\3")
+    return s
+
+
+def test_half_hellos_are_what_a_connection_keeps(relay):
+    with beside(relay), closing([half_hello(relay, 16384) for _ in range(3)]):
+        until(relay, 'queued_bytes{leg="other"}', 3 * 16384)
+    until(relay, 'queued_bytes{leg="other"}', 0)
+
+
+def test_a_long_hello_is_refused_before_it_comes(relay):
+    with beside(relay), closing([half_hello(relay, 16385)]) as (peer,):
+        assert peer.recv(100) == bytes([ALERT, 3, 3, 0, 2, 2, 47]) and peer.recv(100) == b""
+        line = relay.wait_event("tls_handshake_failed")[0]
+        assert line["reason"] == "the peer broke the protocol" and line["err"] == "the ClientHello is too long"
 
 
 # ---- the listener of challenges

@@ -22,10 +22,16 @@ struct ends {
     struct pair pair;
 };
 
-static void ends_open(struct ends *e, struct stage *stage, int version)
+/* Nothing has been said yet. */
+static void ends_open_unspoken(struct ends *e, struct stage *stage, int version)
 {
     e->server = server_of(stage);
     pair_open(&e->pair, e->server, version, NULL);
+}
+
+static void ends_open(struct ends *e, struct stage *stage, int version)
+{
+    ends_open_unspoken(e, stage, version);
     assert_int_equal(shake_hands(&e->pair), 0);
 }
 
@@ -211,6 +217,95 @@ static void the_first_renegotiation_ends_it(void **state)
     ends_close(&e);
 }
 
+/* ---- ClientHellos ---- */
+
+static void pour(const struct ends *e, const char *bytes, size_t len)
+{
+    assert_int_equal(write(e->pair.fds[1], bytes, len), len);
+}
+
+static void drain(const struct ends *e)
+{
+    uint8_t bytes[256];
+    ssize_t got = 1;
+
+    while (got > 0)
+        got = read(e->pair.fds[1], bytes, sizeof(bytes));
+}
+
+static void expect_refusal(struct ends *e)
+{
+    uint8_t alert[8];
+    ssize_t len = 0;
+
+    assert_int_equal(tls_session_handshake(e->pair.server), -EPROTO);
+    assert_int_equal(tls_session_failure(e->pair.server), TLS_FAILURE_PROTOCOL);
+    assert_string_equal(tls_session_failure_text(e->pair.server),
+        "the ClientHello is too long");
+    len = read(e->pair.fds[1], alert, sizeof(alert));
+    assert_int_equal(len, 7);
+    assert_memory_equal(alert, "\x15\3\3\0\2\2\x2f", 7);
+}
+
+/* The header of a ClientHello of 16,385 bytes. */
+static void a_long_hello_is_refused_before_it_comes(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } rows[] = {
+        {"\x16\3\1\x40\0\1\0\x40\1", 9},
+        {"\x16\3\1\0\1\1\x16\3\1\0\1\0\x16\3\1\x40\0\x40\1", 19},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct ends e;
+
+        ends_open_unspoken(&e, *state, TLS1_3_VERSION);
+        pour(&e, rows[i].bytes, rows[i].len - 1);
+        assert_int_equal(tls_session_handshake(e.pair.server), -EAGAIN);
+        pour(&e, rows[i].bytes + rows[i].len - 1, 1);
+        expect_refusal(&e);
+        ends_close(&e);
+    }
+}
+
+static void what_a_hello_takes_is_told(void **state)
+{
+    struct ends e;
+
+    ends_open_unspoken(&e, *state, TLS1_3_VERSION);
+    assert_int_equal(tls_session_kept(e.pair.server), 0);
+    pour(&e, "\x16\3\1\x40\0\1\0\x40\0\3\3", 11);
+    assert_int_equal(tls_session_handshake(e.pair.server), -EAGAIN);
+    assert_int_equal(tls_session_kept(e.pair.server), 16384);
+    ends_close(&e);
+    ends_open(&e, *state, TLS1_3_VERSION);
+    assert_int_equal(tls_session_kept(e.pair.server), 0);
+    ends_close(&e);
+}
+
+/* Its first key share is of a group that is not ours: it is asked again. */
+static void the_second_hello_is_bounded_too(void **state)
+{
+    char groups[] = "P-521:P-384";
+    struct ends e;
+
+    ends_open_unspoken(&e, *state, TLS1_3_VERSION);
+    assert_int_equal(SSL_set1_groups_list(e.pair.client, groups), 1);
+    assert_int_equal(shake_hands(&e.pair), 0);
+    ends_close(&e);
+
+    ends_open_unspoken(&e, *state, TLS1_3_VERSION);
+    assert_int_equal(SSL_set1_groups_list(e.pair.client, groups), 1);
+    assert_int_equal(SSL_do_handshake(e.pair.client), -1);
+    assert_int_equal(tls_session_handshake(e.pair.server), -EAGAIN);
+    drain(&e);
+    pour(&e, "\x14\3\3\0\1\1\x16\3\3\x40\0\1\1\0\0", 15);
+    expect_refusal(&e);
+    ends_close(&e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +317,9 @@ int main(void)
         cmocka_unit_test(who_does_nothing_but_renew_keys_is_refused),
         cmocka_unit_test(who_does_not_read_answers_is_not_read),
         cmocka_unit_test(the_first_renegotiation_ends_it),
+        cmocka_unit_test(a_long_hello_is_refused_before_it_comes),
+        cmocka_unit_test(what_a_hello_takes_is_told),
+        cmocka_unit_test(the_second_hello_is_bounded_too),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
