@@ -181,6 +181,7 @@ static const char *prepare_identity(
     /* A session takes these from its certificate's context, the rest from its
      * server's. */
     if (SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1 ||
+        SSL_CTX_set_ciphersuites(ctx, CIPHERSUITES) != 1 ||
         SSL_CTX_set1_sigalgs_list(ctx, signatures) != 1 ||
         SSL_CTX_set_session_id_context(
             ctx, session_context, sizeof(session_context)) != 1)
@@ -206,6 +207,7 @@ struct tls_identity *tls_identity_new(
         return NULL;
     }
     identity->expires_s = expiry_of(identity->ctx);
+    identity->use = use;
     return identity;
 }
 
@@ -298,6 +300,18 @@ static struct span extension(SSL *ssl, unsigned type)
     return span_of(body, len);
 }
 
+/* A session of a challenge is seen once: a ticket of it would open sessions of
+ * clients without a look at their certificate, and one of theirs this one. */
+static bool show_identity(SSL *ssl, const struct tls_identity *identity)
+{
+    if (SSL_set_SSL_CTX(ssl, identity->ctx) == NULL)
+        return false;
+    if (identity->use != TLS_USE_CHALLENGE)
+        return true;
+    (void)SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    return SSL_set_num_tickets(ssl, 0) == 1;
+}
+
 /* Before anything is chosen: whose certificate is shown, if any. */
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -314,7 +328,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
     s->verdict = server->hello(server->owner, &hello, &identity);
     switch (s->verdict) {
     case TLS_SERVE:
-        if (SSL_set_SSL_CTX(ssl, identity->ctx) != NULL)
+        if (show_identity(ssl, identity))
             return SSL_CLIENT_HELLO_SUCCESS;
         *alert = SSL_AD_INTERNAL_ERROR;
         break;

@@ -11,6 +11,7 @@ struct tls_identity {
     SSL_CTX *ctx; /* has certificate, ALPN, ciphers of TLS 1.2; the rest is
                      the server's */
     int64_t expires_s;
+    enum tls_use use;
 };
 
 struct tls_shared {

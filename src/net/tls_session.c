@@ -112,8 +112,9 @@ static bool is_alert(int reason)
     return reason > SSL_AD_REASON_OFFSET;
 }
 
-static enum tls_failure failure_of_reason(int reason)
+static enum tls_failure failure_of_error(unsigned long error)
 {
+    int reason = ERR_GET_REASON(error);
     static const struct {
         int reason;
         enum tls_failure failure;
@@ -132,6 +133,8 @@ static enum tls_failure failure_of_reason(int reason)
         {SSL_R_UNEXPECTED_EOF_WHILE_READING, TLS_FAILURE_CLOSED},
     };
 
+    if (ERR_GET_LIB(error) != ERR_LIB_SSL)
+        return TLS_FAILURE_PROTOCOL;
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (known[i].reason == reason)
             return known[i].failure;
@@ -152,19 +155,31 @@ static enum tls_failure find_failure(
         return TLS_FAILURE_PROTOCOL;
     if (s->error != 0 || error == 0)
         return TLS_FAILURE_CLOSED;
-    return failure_of_reason(ERR_GET_REASON(error));
+    return failure_of_error(error);
+}
+
+/* The first error of TLS, for the numbers of other libraries mean something
+ * else; or else the first of any.  None is left. */
+static unsigned long take_error(void)
+{
+    unsigned long first = ERR_get_error();
+    unsigned long error = first;
+
+    while (error != 0 && ERR_GET_LIB(error) != ERR_LIB_SSL)
+        error = ERR_get_error();
+    ERR_clear_error();
+    return error == 0 ? first : error;
 }
 
 static void note_failure(struct tls_session *s)
 {
-    unsigned long error = ERR_peek_error();
+    unsigned long error = take_error();
     const char *words = error == 0 ? NULL : ERR_reason_error_string(error);
 
     if (tls_bio_hello_is_too_long(s))
         words = "the ClientHello is too long";
     s->failure = find_failure(s, error);
     s->failure_text = words == NULL ? tls_failure_text(s->failure) : words;
-    ERR_clear_error();
 }
 
 /* SSL_get_error(3) looks at the thread's errors: those of others, or of a

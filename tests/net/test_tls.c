@@ -1,6 +1,7 @@
 #include "net/tls.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,90 @@ static void who_is_not_served_sees_nothing(void **state)
         pair_close(&p);
     }
     stage->verdict = TLS_SERVE;
+    tls_server_free(server);
+}
+
+/* Whatever the client prefers. */
+static void the_suite_is_our_choice(void **state)
+{
+    struct stage *stage = *state;
+    struct tls_server *server = server_of(stage);
+    struct pair p;
+
+    pair_open(&p, server, TLS1_3_VERSION, NULL);
+    assert_int_equal(SSL_set_ciphersuites(p.client,
+                         "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"),
+        1);
+    assert_int_equal(shake_hands(&p), 0);
+    assert_string_equal(SSL_get_cipher(p.client), "TLS_AES_128_GCM_SHA256");
+    pair_close(&p);
+    tls_server_free(server);
+}
+
+static void offer(struct pair *p, const char *protocols)
+{
+    assert_int_equal(SSL_set_alpn_protos(p->client, (const uint8_t *)protocols,
+                         (unsigned)strlen(protocols)),
+        0);
+}
+
+static void a_challenge_is_no_way_into_a_session(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    struct stage *stage = *state;
+    struct tls_identity *http = stage->identity;
+    struct pem_text text = make_certificate("relay.example.com", 30);
+    const char *err = NULL;
+    struct tls_identity *challenge =
+        identity_of(&text, TLS_USE_CHALLENGE, &err);
+
+    assert_non_null(challenge);
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        struct tls_server *server = server_of(stage);
+        SSL_SESSION *session = NULL;
+        struct pair p;
+
+        stage->identity = challenge;
+        pair_open(&p, server, versions[i], NULL);
+        offer(&p, "\x0a"
+                  "acme-tls/1");
+        assert_int_equal(shake_hands(&p), 0);
+        assert_true(tls_session_is_challenge(p.server));
+        session = resumable(&p);
+        pair_close(&p);
+        stage->identity = http;
+        assert_false(resumes(server, versions[i], session));
+        SSL_SESSION_free(session);
+        /* Nor the other way round. */
+        pair_open(&p, server, versions[i], NULL);
+        assert_int_equal(shake_hands(&p), 0);
+        session = resumable(&p);
+        pair_close(&p);
+        assert_true(resumes(server, versions[i], session));
+        stage->identity = challenge;
+        assert_false(resumes(server, versions[i], session));
+        stage->identity = http;
+        SSL_SESSION_free(session);
+        tls_server_free(server);
+    }
+    tls_identity_free(challenge);
+    pem_free(&text);
+}
+
+/* Errors of other libraries have the same numbers. */
+static void the_reason_is_of_tls(void **state)
+{
+    struct stage *stage = *state;
+    struct tls_server *server = server_of(stage);
+    struct pair p;
+
+    stage->raises = ERR_PACK(ERR_LIB_EC, 0, SSL_R_NO_SUITABLE_KEY_SHARE);
+    pair_open(&p, server, TLS1_3_VERSION, NULL);
+    offer(&p, "\x02h2");
+    assert_int_equal(shake_hands(&p), -EPROTO);
+    assert_int_equal(tls_session_failure(p.server), TLS_FAILURE_ALPN);
+    stage->raises = 0;
+    pair_close(&p);
     tls_server_free(server);
 }
 
@@ -341,6 +426,9 @@ int main(void)
         cmocka_unit_test(
             tickets_open_on_every_worker_until_their_keys_are_gone),
         cmocka_unit_test(who_is_not_served_sees_nothing),
+        cmocka_unit_test(the_suite_is_our_choice),
+        cmocka_unit_test(a_challenge_is_no_way_into_a_session),
+        cmocka_unit_test(the_reason_is_of_tls),
         cmocka_unit_test(the_session_outlives_its_server_and_its_certificate),
         cmocka_unit_test(a_write_that_the_socket_does_not_take_is_kept),
         cmocka_unit_test(what_was_read_ahead_is_said),

@@ -1,6 +1,7 @@
 #include "tls_pair.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -71,6 +72,8 @@ static enum tls_verdict on_hello(
     struct stage *stage = owner;
 
     stage->name_len = hello->server_name.len;
+    if (stage->raises != 0)
+        ERR_raise(ERR_GET_LIB(stage->raises), ERR_GET_REASON(stage->raises));
     *ret = stage->identity;
     return stage->verdict;
 }

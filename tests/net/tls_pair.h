@@ -25,7 +25,8 @@ struct stage {
     struct tls_shared *shared;
     struct tls_identity *identity;
     enum tls_verdict verdict;
-    size_t name_len; /* of the extension that came */
+    size_t name_len;      /* of the extension that came */
+    unsigned long raises; /* an error of OpenSSL, meanwhile; 0: none */
 };
 
 struct tls_server *server_of(struct stage *stage);
