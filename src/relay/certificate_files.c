@@ -14,6 +14,7 @@
 
 enum {
     TEXT_MAX = 98304, /* bytes; a key and ten certificates */
+    PAUSE_MAX = 64,   /* looks between two attempts to read */
     PATH_MAX_LEN = 2048,
 };
 
@@ -24,13 +25,38 @@ static bool is_private(const struct stat *st)
     return st->st_uid == geteuid() && (st->st_mode & 077) == 0;
 }
 
+/* As the posture check judges key files: ours alone, or root's and for a group
+ * of ours to read. */
+static bool is_secret(const struct stat *st)
+{
+    if (st->st_uid == geteuid())
+        return (st->st_mode & 0177) == 0;
+    return st->st_uid == 0 && (st->st_mode & 0137) == 0 &&
+           ((st->st_mode & 040) == 0 || group_member(st->st_gid));
+}
+
+static bool is_trusted(const struct stat *st, enum file_trust trust)
+{
+    if (!S_ISREG(st->st_mode))
+        return false;
+    switch (trust) {
+    case FILE_AS_GIVEN:
+        break;
+    case FILE_KEY:
+        return is_secret(st);
+    case FILE_OURS:
+        return is_private(st);
+    }
+    return true;
+}
+
 static int judge(int fd, enum file_trust trust, size_t *ret_len)
 {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode) || (trust == FILE_OURS && !is_private(&st)))
+    if (!is_trusted(&st, trust))
         return -EPERM;
     if (st.st_size > TEXT_MAX)
         return -EFBIG;
@@ -127,35 +153,50 @@ static void log_unreadable(const char *path, int failed)
                                        : strerrordesc_np(-failed);
 
     LOG(LOG_ERROR, "certificate_unreadable", LOG_TEXT(LOG_PATH, path),
-        LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err));
+        LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err),
+        LOG_TEXT(LOG_FIX,
+            "give a regular file that the relay may read; a key: chown to the "
+            "relay's user and chmod 0600; what was served before still is"));
 }
 
-static bool install_pair(struct relay *relay)
+/* What came of the files. */
+enum reading {
+    READING_INSTALLED,
+    READING_REFUSED, /* they do not do, until they change */
+    READING_FAILED,  /* they could not be read, for now */
+};
+
+static enum reading unread(const char *path, int failed)
+{
+    log_unreadable(path, failed);
+    return failed == -EPERM || failed == -EFBIG ? READING_REFUSED
+                                                : READING_FAILED;
+}
+
+static enum reading install_pair(struct relay *relay)
 {
     const char *cert_path = relay->config->text[CONFIG_TLS_CERT];
     const char *key_path = relay->config->text[CONFIG_TLS_KEY];
     struct file_text cert = {.len = 0};
     struct file_text key = {.len = 0};
     int failed = certificate_file_read(cert_path, FILE_AS_GIVEN, &cert);
-    bool installed = false;
+    enum reading came = READING_INSTALLED;
 
+    if (failed != 0)
+        return unread(cert_path, failed);
+    failed = certificate_file_read(key_path, FILE_KEY, &key);
     if (failed != 0) {
-        log_unreadable(cert_path, failed);
-        return false;
-    }
-    failed = certificate_file_read(key_path, FILE_AS_GIVEN, &key);
-    if (failed != 0) {
-        log_unreadable(key_path, failed);
-    } else {
-        installed = relay_install_certificate(
-            relay, &(struct tls_pem){
-                       .key = span_of(key.bytes, key.len),
-                       .chain = span_of(cert.bytes, cert.len),
-                   });
+        came = unread(key_path, failed);
+    } else if (!relay_install_certificate(
+                   relay, &(struct tls_pem){
+                              .key = span_of(key.bytes, key.len),
+                              .chain = span_of(cert.bytes, cert.len),
+                          })) {
+        came = READING_REFUSED;
     }
     certificate_file_free(&cert);
     certificate_file_free(&key);
-    return installed;
+    return came;
 }
 
 static void remember(struct certificate_files *files)
@@ -204,7 +245,23 @@ bool certificate_files_load(struct relay *relay)
     }
     look(relay);
     remember(&relay->files);
-    return install_pair(relay);
+    return install_pair(relay) == READING_INSTALLED;
+}
+
+/* The files keep still, and are not what was read last. */
+static void reload(struct relay *relay)
+{
+    struct certificate_files *files = &relay->files;
+
+    if (install_pair(relay) != READING_FAILED) {
+        remember(files);
+        files->pause = 0;
+        return;
+    }
+    files->pause = files->pause == 0 ? 1 : 2 * files->pause;
+    if (files->pause > PAUSE_MAX)
+        files->pause = PAUSE_MAX;
+    files->looks_left = files->pause;
 }
 
 void certificate_files_follow(struct relay *relay)
@@ -220,8 +277,14 @@ void certificate_files_follow(struct relay *relay)
         is_same(&files->key, &files->new_key))
         return;
     /* Two files do not change at once: wait until both are done. */
-    if (!is_same(&cert, &files->new_cert) || !is_same(&key, &files->new_key))
+    if (!is_same(&cert, &files->new_cert) || !is_same(&key, &files->new_key)) {
+        files->looks_left = 0;
+        files->pause = 0;
         return;
-    remember(files);
-    IGNORE(!install_pair(relay), "it was logged, and the old one stays");
+    }
+    if (files->looks_left > 0) {
+        files->looks_left--;
+    } else {
+        reload(relay);
+    }
 }

@@ -29,6 +29,9 @@ struct certificate_files {
     struct file_mark key;
     struct file_mark new_cert; /* as last seen, if they changed since */
     struct file_mark new_key;
+    unsigned pause;      /* looks after an attempt that failed, the next one
+                            twice as many; 0: none failed */
+    unsigned looks_left; /* until the next attempt */
 };
 
 /*
@@ -39,7 +42,8 @@ struct certificate_files {
 MUST_CHECK NONNULL bool certificate_files_load(struct relay *relay);
 
 /* Once a second: the given files again, if they changed and have kept still
- * for a second since. */
+ * for a second since.  What cannot be read for a passing reason is tried again,
+ * ever more rarely; what was read and does not do waits for the next change. */
 NONNULL void certificate_files_follow(struct relay *relay);
 
 /* A file's text; wiped by certificate_file_free(). */
@@ -50,7 +54,8 @@ struct file_text {
 
 /* What of a file must hold before its text is used. */
 enum file_trust {
-    FILE_AS_GIVEN, /* a regular file; the posture check has judged it */
+    FILE_AS_GIVEN, /* a regular file */
+    FILE_KEY,      /* and private by the rule of the posture check: key-files */
     FILE_OURS,     /* and no link, ours, and nobody else's to read or write */
 };
 
