@@ -5,7 +5,7 @@ import contextlib
 import socket
 
 import pytest
-from conftest import PATIENCE, RawPeer
+from conftest import PATIENCE, RawPeer, make_certificate
 from hostile import beside
 from rules import closing, scrape, series, serving, switches, until, upgraded
 from tls_records import ALERT, CLIENT_HELLO, HANDSHAKE, KEY_UPDATE, HandMade12, HandMade13
@@ -118,7 +118,16 @@ def test_padding_counts_as_bytes_a_second():
         assert peers[1].recv() == (PONG, b""), "another is read"
 
 
-# ---- ClientHellos
+# ---- handshakes
+
+def test_a_flight_that_the_socket_does_not_take_at_once(tmp_path):
+    """Its rest follows as the client reads, and not only once it has something to say."""
+    pair = make_certificate(tmp_path)
+    leaf = pair[0].read_text()
+    pair[0].write_text(leaf * (98000 // len(leaf)))
+    with tls_relay(certificate=pair) as relay:
+        HandMade13(relay, buffer=2048).upgrade().close()
+
 
 def half_hello(relay, size):
     """A ClientHello that says so much and breaks off behind its header."""
