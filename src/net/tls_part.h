@@ -32,6 +32,7 @@ struct tls_session {
     int fd;                      /* the stream's */
     int error;                   /* of the socket, as -errno; 0: none */
     size_t turn_left;            /* bytes that this read may still take */
+    unsigned turn_messages;      /* of TLS itself, in this read */
     bool drained;                /* the socket had no more, in this read */
     bool starved;                /* OpenSSL wanted bytes and got none */
     bool more;                   /* see tls_session_has_more() */

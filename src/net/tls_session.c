@@ -14,6 +14,9 @@ enum {
     /* bytes of records that one read takes: no peer keeps the others waiting
      * for longer than that, whatever its records hold */
     TURN_BYTES = 65536,
+    /* messages of TLS itself after which a read takes no more: each costs as
+     * much as tens of KiB of data */
+    TURN_MESSAGES = 32,
     /* messages of TLS itself without data between them: a peer that renews
      * its keys more often than that does nothing else */
     IDLE_MESSAGES_MAX = 32,
@@ -44,6 +47,7 @@ static void on_message(int is_ours, int version, int type, const void *bytes,
         s->refused = s->refused || (type == SSL3_RT_ALERT && len == 2 &&
                                        alert[1] == SSL_AD_NO_RENEGOTIATION);
     } else if (type == SSL3_RT_HANDSHAKE) {
+        s->turn_messages++;
         s->refused = s->refused || ++s->idle_messages > IDLE_MESSAGES_MAX;
     }
 }
@@ -193,6 +197,7 @@ static void forget_errors(void)
 static void begin_turn(struct tls_session *s)
 {
     s->turn_left = TURN_BYTES;
+    s->turn_messages = 0;
     s->drained = false;
     s->more = false;
 }
@@ -296,7 +301,7 @@ static ssize_t fill(
     while (*have < len) {
         size_t got = 0;
 
-        if (tls_session_is_flooded(s)) {
+        if (tls_session_is_flooded(s) || s->turn_messages > TURN_MESSAGES) {
             s->more = SSL_has_pending(s->ssl) == 1;
             return -EAGAIN;
         }

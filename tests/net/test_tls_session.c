@@ -156,6 +156,29 @@ static void keys_may_be_renewed_as_long_as_there_is_data(void **state)
     ends_close(&e);
 }
 
+static void a_turn_takes_few_of_them(void **state)
+{
+    char got[64];
+    size_t total = 0;
+    struct ends e;
+
+    ends_open(&e, *state, TLS1_3_VERSION);
+    for (int i = 0; i < 10; i++) {
+        for (int n = 0; n < IDLE_MAX / 2; n++)
+            renew_keys(&e, SSL_KEY_UPDATE_NOT_REQUESTED);
+        assert_int_equal(SSL_write(e.pair.client, "x", 1), 1);
+    }
+    while (total < 10) {
+        ssize_t part = read_some(&e, got, sizeof(got));
+
+        /* Two, and the one behind which the turn ends. */
+        assert_true(part > 0 && part <= 3);
+        total += (size_t)part;
+        assert_int_equal(tls_session_has_more(e.pair.server), total < 10);
+    }
+    ends_close(&e);
+}
+
 static void who_does_nothing_but_renew_keys_is_refused(void **state)
 {
     uint8_t byte = 0;
@@ -314,6 +337,7 @@ int main(void)
         cmocka_unit_test(an_end_behind_full_buffers_is_not_lost),
         cmocka_unit_test(errors_of_others_are_none_of_ours),
         cmocka_unit_test(keys_may_be_renewed_as_long_as_there_is_data),
+        cmocka_unit_test(a_turn_takes_few_of_them),
         cmocka_unit_test(who_does_nothing_but_renew_keys_is_refused),
         cmocka_unit_test(who_does_not_read_answers_is_not_read),
         cmocka_unit_test(the_first_renegotiation_ends_it),
