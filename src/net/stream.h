@@ -50,13 +50,33 @@ MUST_CHECK NONNULL ssize_t stream_read(
 MUST_CHECK NONNULL ssize_t stream_write(
     struct stream *s, const void *bytes, size_t len);
 
-/* What a write has taken and the socket has not: a TLS record. */
+/* What has come over the socket where a read gave len bytes: with TLS that is
+ * more, also where it gave none; counted since the last call. */
+NONNULL static inline size_t stream_received(struct stream *s, size_t len)
+{
+    return s->tls == NULL ? len : tls_session_take_received(s->tls);
+}
+
+/* Is it not to be read before what is unsent has been flushed? */
+NONNULL static inline bool stream_is_flooded(const struct stream *s)
+{
+    return s->tls != NULL && tls_session_is_flooded(s->tls);
+}
+
+/* What a write, or TLS while it read, has made and the socket has not taken:
+ * records. */
 NONNULL static inline size_t stream_unsent(const struct stream *s)
 {
     return s->tls == NULL ? 0 : tls_session_unsent(s->tls);
 }
 
-/* Send that: 0: done; -EAGAIN: would block; else -errno. */
+/* Bytes that it keeps for its peer. */
+NONNULL static inline size_t stream_kept(const struct stream *s)
+{
+    return s->tls == NULL ? 0 : tls_session_kept(s->tls);
+}
+
+/* Send what is unsent: 0: done; -EAGAIN: would block; else -errno. */
 MUST_CHECK NONNULL static inline int stream_flush(struct stream *s)
 {
     return s->tls == NULL ? 0 : tls_session_flush(s->tls);

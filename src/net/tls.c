@@ -181,6 +181,7 @@ static const char *prepare_identity(
     /* A session takes these from its certificate's context, the rest from its
      * server's. */
     if (SSL_CTX_set_cipher_list(ctx, CIPHERS) != 1 ||
+        SSL_CTX_set_ciphersuites(ctx, CIPHERSUITES) != 1 ||
         SSL_CTX_set1_sigalgs_list(ctx, signatures) != 1 ||
         SSL_CTX_set_session_id_context(
             ctx, session_context, sizeof(session_context)) != 1)
@@ -206,6 +207,7 @@ struct tls_identity *tls_identity_new(
         return NULL;
     }
     identity->expires_s = expiry_of(identity->ctx);
+    identity->use = use;
     return identity;
 }
 
@@ -306,6 +308,18 @@ static struct span suites_of(SSL *ssl)
     return len == 0 ? span_of("", 0) : span_of(list, len);
 }
 
+/* A session of a challenge is seen once: a ticket of it would open sessions of
+ * clients without a look at their certificate, and one of theirs this one. */
+static bool show_identity(SSL *ssl, const struct tls_identity *identity)
+{
+    if (SSL_set_SSL_CTX(ssl, identity->ctx) == NULL)
+        return false;
+    if (identity->use != TLS_USE_CHALLENGE)
+        return true;
+    (void)SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    return SSL_set_num_tickets(ssl, 0) == 1;
+}
+
 /* Before anything is chosen: whose certificate is shown, if any. */
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
@@ -321,10 +335,11 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
         .suites = suites_of(ssl),
     };
 
+    s->greeted = true;
     s->verdict = server->hello(server->owner, &hello, &identity);
     switch (s->verdict) {
     case TLS_SERVE:
-        if (SSL_set_SSL_CTX(ssl, identity->ctx) != NULL)
+        if (show_identity(ssl, identity))
             return SSL_CLIENT_HELLO_SUCCESS;
         *alert = SSL_AD_INTERNAL_ERROR;
         break;
@@ -356,6 +371,8 @@ static void set_modes(SSL_CTX *ctx)
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_timeout(ctx, TLS_TICKET_PERIOD_MS / 1000);
     (void)SSL_CTX_set_read_ahead(ctx, 1);
+    /* A read returns after a record without data. */
+    (void)SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 }
 

@@ -4,12 +4,14 @@
 #include <openssl/ssl.h>
 
 #include "net/tls.h"
+#include "net/tls_hello_size.h"
 #include "net/tls_session.h"
 
 struct tls_identity {
     SSL_CTX *ctx; /* has certificate, ALPN, ciphers of TLS 1.2; the rest is
                      the server's */
     int64_t expires_s;
+    enum tls_use use;
 };
 
 struct tls_shared {
@@ -26,15 +28,25 @@ struct tls_server {
 
 struct tls_session {
     SSL *ssl;
-    struct tls_server *server; /* until the handshake is done */
-    int fd;                    /* the stream's */
-    int error;                 /* of the socket, as -errno; 0: none */
-    bool drained;              /* the socket had no more, in this read */
-    bool more;                 /* see tls_session_has_more() */
-    bool impatient;            /* see tls_session_stop_waiting() */
-    bool ended;                /* close_notify is queued or sent */
-    bool at_end;               /* the peer ended its side of the socket */
-    uint8_t first[8];          /* bytes that came first */
+    struct tls_server *server;   /* until the handshake is done */
+    int fd;                      /* the stream's */
+    int error;                   /* of the socket, as -errno; 0: none */
+    size_t turn_left;            /* bytes that this read may still take */
+    unsigned turn_messages;      /* of TLS itself, in this read */
+    bool drained;                /* the socket had no more, in this read */
+    bool starved;                /* OpenSSL wanted bytes and got none */
+    bool more;                   /* see tls_session_has_more() */
+    bool impatient;              /* see tls_session_stop_waiting() */
+    bool writes;                 /* in tls_session_write() */
+    bool refused;                /* the peer went too far: no more of it */
+    unsigned idle_messages;      /* of TLS itself, since there was data */
+    size_t received;             /* see tls_session_take_received() */
+    size_t answers;              /* of what is unsent, what nobody wrote */
+    bool ended;                  /* close_notify is queued or sent */
+    bool at_end;                 /* the peer ended its side of the socket */
+    bool greeted;                /* a ClientHello has come, whole */
+    struct tls_hello_size hello; /* of the handshake */
+    uint8_t first[8];            /* bytes that came first */
     size_t first_len;
     uint8_t *unsent; /* records that the socket did not take; owned */
     size_t unsent_at;
@@ -43,6 +55,9 @@ struct tls_session {
     enum tls_failure failure;
     const char *failure_text;
 };
+
+/* Does the peer want to send a longer ClientHello than anybody needs? */
+NONNULL bool tls_bio_hello_is_too_long(const struct tls_session *s);
 
 /* Reads and writes the session's descriptor. */
 BIO_METHOD *tls_bio_method_new(void);

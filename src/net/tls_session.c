@@ -2,144 +2,55 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/num.h"
 #include "net/tls_part.h"
 
 enum {
     RECORD_LEN = 16384, /* bytes of payload in the largest record */
+    /* bytes of records that one read takes: no peer keeps the others waiting
+     * for longer than that, whatever its records hold */
+    TURN_BYTES = 65536,
+    /* messages of TLS itself after which a read takes no more: each costs as
+     * much as tens of KiB of data */
+    TURN_MESSAGES = 32,
+    /* messages of TLS itself without data between them: a peer that renews
+     * its keys more often than that does nothing else */
+    IDLE_MESSAGES_MAX = 32,
+    /* bytes of answers to those that the peer has not taken: above it that
+     * peer is not read */
+    ANSWERS_MAX = 4096,
 };
 
-/* ---- bytes between OpenSSL and the socket ---- */
-
-static bool would_block(int error)
-{
-    return error == EAGAIN;
-}
-
-/* What the socket took, 0 if nothing; -1: it failed. */
-static ssize_t send_some(struct tls_session *s, const uint8_t *from, size_t len)
-{
-    ssize_t put = 0;
-
-    do {
-        put = send(s->fd, from, len, MSG_NOSIGNAL);
-    } while (put < 0 && errno == EINTR);
-    if (put < 0 && would_block(errno))
-        return 0;
-    if (put < 0)
-        s->error = -errno;
-    return put;
-}
-
-static bool keep_unsent(struct tls_session *s, const uint8_t *from, size_t len)
-{
-    size_t kept = s->unsent_len - s->unsent_at;
-    size_t cap = 0;
-    uint8_t *grown = NULL;
-
-    if (len == 0)
-        return true;
-    if (__builtin_add_overflow(s->unsent_len, len, &cap))
-        return false;
-    grown = realloc(s->unsent, cap);
-    if (grown == NULL) {
-        s->error = -ENOMEM;
-        return false;
-    }
-    memcpy(grown + s->unsent_at + kept, from, len);
-    s->unsent = grown;
-    s->unsent_len = cap;
-    return true;
-}
-
-static int on_write(BIO *bio, const char *from, int len)
-{
-    struct tls_session *s = BIO_get_data(bio);
-    const uint8_t *bytes = (const uint8_t *)from;
-    ssize_t put = 0;
-
-    BIO_clear_retry_flags(bio);
-    if (len <= 0)
-        return 0;
-    if (s->unsent == NULL)
-        put = send_some(s, bytes, (size_t)len);
-    if (put < 0 || !keep_unsent(s, bytes + put, (size_t)len - (size_t)put))
-        return -1;
-    return len;
-}
-
-/* What came first tells HTTP from TLS. */
-static void remember_first(
-    struct tls_session *s, const uint8_t *bytes, size_t len)
-{
-    size_t room = sizeof(s->first) - s->first_len;
-
-    if (room == 0)
-        return;
-    if (len > room)
-        len = room;
-    memcpy(s->first + s->first_len, bytes, len);
-    s->first_len += len;
-}
-
-static int on_read(BIO *bio, char *to, int len)
-{
-    struct tls_session *s = BIO_get_data(bio);
-    ssize_t got = 0;
-
-    BIO_clear_retry_flags(bio);
-    if (len <= 0)
-        return 0;
-    if (s->drained) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    do {
-        got = recv(s->fd, to, (size_t)len, 0);
-    } while (got < 0 && errno == EINTR);
-    s->drained = got < len;
-    s->at_end = got == 0;
-    if (got < 0 && would_block(errno)) {
-        BIO_set_retry_read(bio);
-    } else if (got < 0) {
-        s->error = -errno;
-    } else {
-        remember_first(s, (const uint8_t *)to, (size_t)got);
-    }
-    return (int)got;
-}
-
-static long on_ctrl(BIO *bio, int what, long number, void *ptr)
-{
-    const struct tls_session *s = BIO_get_data(bio);
-
-    (void)number;
-    (void)ptr;
-    if (what == BIO_CTRL_EOF)
-        return s->at_end;
-    return what == BIO_CTRL_FLUSH;
-}
-
-BIO_METHOD *tls_bio_method_new(void)
-{
-    BIO_METHOD *method = BIO_meth_new(
-        BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "session of a stream");
-
-    if (method == NULL)
-        return NULL;
-    (void)BIO_meth_set_write(method, on_write);
-    (void)BIO_meth_set_read(method, on_read);
-    (void)BIO_meth_set_ctrl(method, on_ctrl);
-    return method;
-}
-
 /* ---- a session comes and goes ---- */
+
+/*
+ * After the handshake: a message of TLS itself has come, or goes out.  Each
+ * costs more than a byte of data.  SSL_OP_NO_RENEGOTIATION answers each attempt
+ * at it and goes on; here the first one ends the session.
+ */
+/* NOLINTNEXTLINE(readability-function-size): OpenSSL's callback. */
+static void on_message(int is_ours, int version, int type, const void *bytes,
+    size_t len, SSL *ssl, void *arg)
+{
+    struct tls_session *s = arg;
+    const uint8_t *alert = bytes;
+
+    (void)version;
+    (void)ssl;
+    if (s->server != NULL)
+        return;
+    if (is_ours) {
+        s->refused = s->refused || (type == SSL3_RT_ALERT && len == 2 &&
+                                       alert[1] == SSL_AD_NO_RENEGOTIATION);
+    } else if (type == SSL3_RT_HANDSHAKE) {
+        s->turn_messages++;
+        s->refused = s->refused || ++s->idle_messages > IDLE_MESSAGES_MAX;
+    }
+}
 
 static bool attach(struct tls_session *s)
 {
@@ -151,6 +62,8 @@ static bool attach(struct tls_session *s)
     BIO_set_init(bio, 1);
     SSL_set_bio(s->ssl, bio, bio);
     SSL_set_app_data(s->ssl, s);
+    SSL_set_msg_callback(s->ssl, on_message);
+    SSL_set_msg_callback_arg(s->ssl, s);
     SSL_set_accept_state(s->ssl);
     return true;
 }
@@ -203,8 +116,9 @@ static bool is_alert(int reason)
     return reason > SSL_AD_REASON_OFFSET;
 }
 
-static enum tls_failure failure_of_reason(int reason)
+static enum tls_failure failure_of_error(unsigned long error)
 {
+    int reason = ERR_GET_REASON(error);
     static const struct {
         int reason;
         enum tls_failure failure;
@@ -223,6 +137,8 @@ static enum tls_failure failure_of_reason(int reason)
         {SSL_R_UNEXPECTED_EOF_WHILE_READING, TLS_FAILURE_CLOSED},
     };
 
+    if (ERR_GET_LIB(error) != ERR_LIB_SSL)
+        return TLS_FAILURE_PROTOCOL;
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (known[i].reason == reason)
             return known[i].failure;
@@ -239,19 +155,51 @@ static enum tls_failure find_failure(
         return TLS_FAILURE_NOT_READY;
     if (begins_like_http(s))
         return TLS_FAILURE_PLAIN_HTTP;
+    if (tls_bio_hello_is_too_long(s))
+        return TLS_FAILURE_PROTOCOL;
     if (s->error != 0 || error == 0)
         return TLS_FAILURE_CLOSED;
-    return failure_of_reason(ERR_GET_REASON(error));
+    return failure_of_error(error);
+}
+
+/* The first error of TLS, for the numbers of other libraries mean something
+ * else; or else the first of any.  None is left. */
+static unsigned long take_error(void)
+{
+    unsigned long first = ERR_get_error();
+    unsigned long error = first;
+
+    while (error != 0 && ERR_GET_LIB(error) != ERR_LIB_SSL)
+        error = ERR_get_error();
+    ERR_clear_error();
+    return error == 0 ? first : error;
 }
 
 static void note_failure(struct tls_session *s)
 {
-    unsigned long error = ERR_peek_error();
+    unsigned long error = take_error();
     const char *words = error == 0 ? NULL : ERR_reason_error_string(error);
 
+    if (tls_bio_hello_is_too_long(s))
+        words = "the ClientHello is too long";
     s->failure = find_failure(s, error);
     s->failure_text = words == NULL ? tls_failure_text(s->failure) : words;
-    ERR_clear_error();
+}
+
+/* SSL_get_error(3) looks at the thread's errors: those of others, or of a
+ * message that was answered, are none of the call that follows. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
+static void begin_turn(struct tls_session *s)
+{
+    s->turn_left = TURN_BYTES;
+    s->turn_messages = 0;
+    s->drained = false;
+    s->more = false;
 }
 
 int tls_session_handshake(struct tls_session *s)
@@ -259,8 +207,8 @@ int tls_session_handshake(struct tls_session *s)
     int done = 0;
 
     assert(s->server != NULL && s->failure == TLS_FAILURE_NONE);
-    ERR_clear_error();
-    s->drained = false;
+    forget_errors();
+    begin_turn(s);
     done = SSL_do_handshake(s->ssl);
     if (done == 1) {
         s->server = NULL;
@@ -338,6 +286,8 @@ bool tls_session_is_challenge(const struct tls_session *s)
 /* What a read or a write that did not succeed comes to; 0: the peer's end. */
 static ssize_t outcome(struct tls_session *s)
 {
+    if (s->refused)
+        return -EPROTO;
     switch (SSL_get_error(s->ssl, 0)) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
@@ -350,51 +300,101 @@ static ssize_t outcome(struct tls_session *s)
     }
 }
 
-/* Fill the buffer from records as long as there are any; what came before an
- * error counts, and the error shows at the next call. */
-static ssize_t fill(struct tls_session *s, uint8_t *to, size_t len)
-{
-    size_t have = 0;
+/* How filling a buffer ended: FULL, or as outcome(). */
+enum { FULL = 1 };
 
-    while (have < len) {
+/* Fill the buffer from records as long as there are any, and this turn may
+ * take more.  *have counts what is in it. */
+static ssize_t fill(
+    struct tls_session *s, uint8_t *to, size_t len, size_t *have)
+{
+    while (*have < len) {
         size_t got = 0;
 
-        if (SSL_read_ex(s->ssl, to + have, len - have, &got) != 1) {
+        if (tls_session_is_flooded(s) || s->turn_messages > TURN_MESSAGES) {
+            s->more = SSL_has_pending(s->ssl) == 1;
+            return -EAGAIN;
+        }
+        forget_errors();
+        s->starved = false;
+        if (SSL_read_ex(s->ssl, to + *have, len - *have, &got) != 1) {
             ssize_t why = outcome(s);
 
-            s->more = have > 0 && why != -EAGAIN;
-            return have > 0 ? (ssize_t)have : why;
+            if (why == -EAGAIN && !s->starved)
+                continue; /* a record without data */
+            return why;
         }
-        have += got;
-        s->more = SSL_has_pending(s->ssl) == 1;
-        if (s->drained && !s->more)
-            break;
+        if (s->refused)
+            return -EPROTO;
+        *have += got;
+        s->idle_messages = 0;
+        if (s->drained && SSL_has_pending(s->ssl) == 0)
+            return -EAGAIN;
     }
-    return (ssize_t)have;
+    return FULL;
 }
 
+/* What came before an end or an error counts; that shows at the next call,
+ * which nothing but has_more() asks for: OpenSSL has read it already. */
 ssize_t tls_session_read(
     struct tls_session *s, const struct iovec *to, int count)
 {
+    ssize_t how = FULL;
     size_t have = 0;
 
-    s->drained = false;
-    s->more = false;
-    for (int i = 0; i < count; i++) {
-        ssize_t got = fill(s, to[i].iov_base, to[i].iov_len);
+    begin_turn(s);
+    for (int i = 0; i < count && how == FULL; i++) {
+        size_t part = 0;
 
-        if (got <= 0)
-            return have > 0 ? (ssize_t)have : got;
-        have += (size_t)got;
-        if ((size_t)got < to[i].iov_len || (s->drained && !s->more))
-            break;
+        how = fill(s, to[i].iov_base, to[i].iov_len, &part);
+        have += part;
     }
-    return (ssize_t)have;
+    if (how == FULL) {
+        s->more = SSL_has_pending(s->ssl) == 1;
+    } else if (how != -EAGAIN) {
+        s->more = have > 0;
+    }
+    return have > 0 ? (ssize_t)have : how;
 }
 
 bool tls_session_has_more(const struct tls_session *s)
 {
     return s->more;
+}
+
+size_t tls_session_take_received(struct tls_session *s)
+{
+    size_t received = s->received;
+
+    s->received = 0;
+    return received;
+}
+
+size_t tls_session_kept(const struct tls_session *s)
+{
+    return s->unsent_len + (s->server == NULL ? 0 : s->hello.largest);
+}
+
+bool tls_session_is_flooded(const struct tls_session *s)
+{
+    return s->answers > ANSWERS_MAX;
+}
+
+/* One record, or what OpenSSL takes of it. */
+static ssize_t write_record(
+    struct tls_session *s, const uint8_t *from, size_t len)
+{
+    size_t put = 0;
+    ssize_t why = 0;
+
+    forget_errors();
+    s->writes = true;
+    if (SSL_write_ex(s->ssl, from, len, &put) != 1)
+        why = outcome(s);
+    s->writes = false;
+    if (put > 0)
+        return (ssize_t)put;
+    return why == 0 ? -EPIPE : why;
 }
 
 ssize_t tls_session_write(struct tls_session *s, const void *bytes, size_t len)
@@ -406,40 +406,13 @@ ssize_t tls_session_write(struct tls_session *s, const void *bytes, size_t len)
         return -EAGAIN;
     while (done < len && s->unsent == NULL) {
         size_t part = len - done < RECORD_LEN ? len - done : RECORD_LEN;
-        size_t put = 0;
-
-        if (SSL_write_ex(s->ssl, from + done, part, &put) != 1) {
-            ssize_t why = outcome(s);
-
-            return done > 0 ? (ssize_t)done : why == 0 ? -EPIPE : why;
-        }
-        done += put;
-    }
-    return (ssize_t)done;
-}
-
-size_t tls_session_unsent(const struct tls_session *s)
-{
-    return s->unsent_len - s->unsent_at;
-}
-
-int tls_session_flush(struct tls_session *s)
-{
-    while (tls_session_unsent(s) > 0) {
-        ssize_t put =
-            send_some(s, s->unsent + s->unsent_at, tls_session_unsent(s));
+        ssize_t put = write_record(s, from + done, part);
 
         if (put < 0)
-            return s->error;
-        if (put == 0)
-            return -EAGAIN;
-        s->unsent_at += (size_t)put;
+            return done > 0 ? (ssize_t)done : put;
+        done += (size_t)put;
     }
-    free(s->unsent);
-    s->unsent = NULL;
-    s->unsent_at = 0;
-    s->unsent_len = 0;
-    return 0;
+    return (ssize_t)done;
 }
 
 void tls_session_end(struct tls_session *s)
@@ -447,6 +420,7 @@ void tls_session_end(struct tls_session *s)
     if (s->ended || !SSL_is_init_finished(s->ssl))
         return;
     s->ended = true;
+    forget_errors();
     IGNORE(SSL_shutdown(s->ssl) < 0, "the peer may be gone already");
     ERR_clear_error();
 }

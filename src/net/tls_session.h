@@ -2,9 +2,14 @@
  * tls_session: one connection's TLS, over a descriptor that its stream owns.
  *
  * Nothing blocks.  A write never leaves a record half made: what the socket
- * does not take is kept here, at most one record beyond a handshake's flight,
- * and goes out first.  Records that were read ahead are said by
- * tls_session_has_more(): the socket does not become readable for them.
+ * does not take is kept here, at most one record beyond a handshake's flight
+ * and the answers of TLS to what was read, and goes out first.  Records that
+ * were read ahead are said by tls_session_has_more(): the socket does not
+ * become readable for them.
+ *
+ * A read is bounded in records' bytes, whatever data they hold.  A peer that
+ * asks to renegotiate, or that renews its keys without sending data, is
+ * refused: -EPROTO.
  */
 #pragma once
 
@@ -63,8 +68,9 @@ NONNULL bool tls_session_is_tls13(const struct tls_session *s);
 /* Was it for a challenge?  Then nothing more is to be said in it. */
 NONNULL bool tls_session_is_challenge(const struct tls_session *s);
 
-/* As stream_read() and stream_write(); a write takes nothing while something
- * is unsent. */
+/* As stream_read() and stream_write(); both may leave something unsent.  A
+ * write takes nothing while something is; -EAGAIN although nothing is: the peer
+ * is in the midst of a message of TLS itself, and its rest must be read. */
 MUST_CHECK NONNULL ssize_t tls_session_read(
     struct tls_session *s, const struct iovec *to, int count);
 MUST_CHECK NONNULL ssize_t tls_session_write(
@@ -73,8 +79,19 @@ MUST_CHECK NONNULL ssize_t tls_session_write(
 /* May there be something to read although the socket has nothing? */
 NONNULL bool tls_session_has_more(const struct tls_session *s);
 
+/* Bytes that have come from the socket since the last call: records, whatever
+ * they hold. */
+NONNULL size_t tls_session_take_received(struct tls_session *s);
+
+/* Has the peer made TLS answer so much, and not read it, that no more of it is
+ * to be read before all is flushed?  Reads say -EAGAIN until then. */
+NONNULL bool tls_session_is_flooded(const struct tls_session *s);
+
 /* Bytes of records that the socket has not taken. */
 NONNULL size_t tls_session_unsent(const struct tls_session *s);
+/* Bytes that it keeps for its peer: those, with what has been sent of them, and
+ * an unfinished ClientHello. */
+NONNULL size_t tls_session_kept(const struct tls_session *s);
 /* Send them: 0: done; -EAGAIN: would block; else -errno. */
 MUST_CHECK NONNULL int tls_session_flush(struct tls_session *s);
 

@@ -13,6 +13,7 @@
 
 enum {
     TEXT_MAX = 98304, /* bytes; a key and ten certificates */
+    PAUSE_MAX = 64,   /* looks between two attempts to read */
 };
 
 /* ---- one file ---- */
@@ -31,13 +32,25 @@ static void file_text_free(struct file_text *text)
     *text = (struct file_text){.len = 0};
 }
 
-static int judge(int fd, size_t *ret_len)
+enum file_kind { FILE_PUBLIC, FILE_SECRET };
+
+/* As the posture check judges key files: ours alone, or root's and for a group
+ * of ours to read. */
+static bool is_secret(const struct stat *st)
+{
+    if (st->st_uid == geteuid())
+        return (st->st_mode & 0177) == 0;
+    return st->st_uid == 0 && (st->st_mode & 0137) == 0 &&
+           ((st->st_mode & 040) == 0 || group_member(st->st_gid));
+}
+
+static int judge(int fd, enum file_kind kind, size_t *ret_len)
 {
     struct stat st;
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    if (!S_ISREG(st.st_mode))
+    if (!S_ISREG(st.st_mode) || (kind == FILE_SECRET && !is_secret(&st)))
         return -EPERM;
     if (st.st_size > TEXT_MAX)
         return -EFBIG;
@@ -64,8 +77,9 @@ static int read_all(int fd, struct file_text *text)
     return 0;
 }
 
-/* 0 or -errno: -EPERM: no regular file; -EFBIG: too large. */
-static int read_file(const char *path, struct file_text *ret)
+/* 0 or -errno: -EPERM: no regular file, or no secret; -EFBIG: too large. */
+static int read_file(
+    const char *path, enum file_kind kind, struct file_text *ret)
 {
     /* O_NONBLOCK: a pipe in its place would hold us for ever. */
     int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
@@ -75,7 +89,7 @@ static int read_file(const char *path, struct file_text *ret)
 
     if (fd < 0)
         return -errno;
-    failed = judge(fd, &text.len);
+    failed = judge(fd, kind, &text.len);
     if (failed != 0)
         return failed;
     text.bytes = malloc(text.len + 1);
@@ -121,39 +135,55 @@ static bool is_same(const struct file_mark *a, const struct file_mark *b)
 
 static void log_unreadable(const char *path, int failed)
 {
-    const char *err =
-        failed == -EPERM ? "not a regular file" : strerrordesc_np(-failed);
+    const char *err = failed == -EPERM
+                          ? "not a regular file, or a key for others to read"
+                          : strerrordesc_np(-failed);
 
     LOG(LOG_ERROR, "certificate_unreadable", LOG_TEXT(LOG_PATH, path),
-        LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err));
+        LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err),
+        LOG_TEXT(LOG_FIX,
+            "give a regular file that the relay may read; a key: chown to the "
+            "relay's user and chmod 0600; what was served before still is"));
 }
 
-static bool install_pair(struct relay *relay)
+/* What came of the files. */
+enum reading {
+    READING_INSTALLED,
+    READING_REFUSED, /* they do not do, until they change */
+    READING_FAILED,  /* they could not be read, for now */
+};
+
+static enum reading unread(const char *path, int failed)
+{
+    log_unreadable(path, failed);
+    return failed == -EPERM || failed == -EFBIG ? READING_REFUSED
+                                                : READING_FAILED;
+}
+
+static enum reading install_pair(struct relay *relay)
 {
     const char *cert_path = relay->config->text[CONFIG_TLS_CERT];
     const char *key_path = relay->config->text[CONFIG_TLS_KEY];
     struct file_text cert = {.len = 0};
     struct file_text key = {.len = 0};
-    int failed = read_file(cert_path, &cert);
-    bool installed = false;
+    int failed = read_file(cert_path, FILE_PUBLIC, &cert);
+    enum reading came = READING_INSTALLED;
 
+    if (failed != 0)
+        return unread(cert_path, failed);
+    failed = read_file(key_path, FILE_SECRET, &key);
     if (failed != 0) {
-        log_unreadable(cert_path, failed);
-        return false;
-    }
-    failed = read_file(key_path, &key);
-    if (failed != 0) {
-        log_unreadable(key_path, failed);
-    } else {
-        installed = relay_install_certificate(
-            relay, &(struct tls_pem){
-                       .key = span_of(key.bytes, key.len),
-                       .chain = span_of(cert.bytes, cert.len),
-                   });
+        came = unread(key_path, failed);
+    } else if (!relay_install_certificate(
+                   relay, &(struct tls_pem){
+                              .key = span_of(key.bytes, key.len),
+                              .chain = span_of(cert.bytes, cert.len),
+                          })) {
+        came = READING_REFUSED;
     }
     file_text_free(&cert);
     file_text_free(&key);
-    return installed;
+    return came;
 }
 
 static void remember(struct certificate_files *files)
@@ -174,7 +204,23 @@ bool certificate_files_load(struct relay *relay)
         return true;
     look(relay);
     remember(&relay->files);
-    return install_pair(relay);
+    return install_pair(relay) == READING_INSTALLED;
+}
+
+/* The files keep still, and are not what was read last. */
+static void reload(struct relay *relay)
+{
+    struct certificate_files *files = &relay->files;
+
+    if (install_pair(relay) != READING_FAILED) {
+        remember(files);
+        files->pause = 0;
+        return;
+    }
+    files->pause = files->pause == 0 ? 1 : 2 * files->pause;
+    if (files->pause > PAUSE_MAX)
+        files->pause = PAUSE_MAX;
+    files->looks_left = files->pause;
 }
 
 void certificate_files_follow(struct relay *relay)
@@ -190,8 +236,14 @@ void certificate_files_follow(struct relay *relay)
         is_same(&files->key, &files->new_key))
         return;
     /* Two files do not change at once: wait until both are done. */
-    if (!is_same(&cert, &files->new_cert) || !is_same(&key, &files->new_key))
+    if (!is_same(&cert, &files->new_cert) || !is_same(&key, &files->new_key)) {
+        files->looks_left = 0;
+        files->pause = 0;
         return;
-    remember(files);
-    IGNORE(!install_pair(relay), "it was logged, and the old one stays");
+    }
+    if (files->looks_left > 0) {
+        files->looks_left--;
+    } else {
+        reload(relay);
+    }
 }

@@ -28,6 +28,9 @@ struct certificate_files {
     struct file_mark key;
     struct file_mark new_cert; /* as last seen, if they changed since */
     struct file_mark new_key;
+    unsigned pause;      /* looks after an attempt that failed, the next one
+                            twice as many; 0: none failed */
+    unsigned looks_left; /* until the next attempt */
 };
 
 /* At boot, the files if some are given.  False: they do not do, and it was
@@ -35,5 +38,6 @@ struct certificate_files {
 MUST_CHECK NONNULL bool certificate_files_load(struct relay *relay);
 
 /* Once a second: the given files again, if they changed and have kept still
- * for a second since. */
+ * for a second since.  What cannot be read for a passing reason is tried again,
+ * ever more rarely; what was read and does not do waits for the next change. */
 NONNULL void certificate_files_follow(struct relay *relay);

@@ -471,7 +471,9 @@ uint64_t config_descriptors(const struct config *config)
 {
     return config->count[CONFIG_MAX_CONNECTIONS] +
            config->count[CONFIG_MAX_PENDING] +
-           (config->insecure ? 0 : config->count[CONFIG_MAX_HANDSHAKES]) +
+           (config->insecure
+                   ? 0
+                   : config->count[CONFIG_MAX_HANDSHAKES] + LIMIT_VALIDATIONS) +
            LIMIT_SPARE_DESCRIPTORS +
            config->count[CONFIG_THREADS] * LIMIT_WORKER_DESCRIPTORS;
 }

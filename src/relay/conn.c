@@ -110,7 +110,8 @@ static bool is_read(const struct conn *c)
 
 static void set_interest(struct conn *c, bool write)
 {
-    bool flooded = c->out.control_bytes > LIMIT_CONTROL_BYTES;
+    bool flooded = c->out.control_bytes > LIMIT_CONTROL_BYTES ||
+                   stream_is_flooded(&c->stream);
     unsigned events = write ? STREAM_WRITE : 0;
 
     if (c->held)
@@ -133,18 +134,13 @@ static void count_bytes(
     metrics_add(&c->shard->metrics, by_role[c->role], len);
 }
 
-void conn_received(struct conn *c, size_t len)
+/* So many bytes came over the socket: do they come faster than they may? */
+static void charge(struct conn *c, size_t len)
 {
-    static const enum metric received[] = {
-        [CONN_STRANGER] = METRIC_RECEIVED_OTHER,
-        [CONN_BINARY] = METRIC_RECEIVED_BINARY,
-        [CONN_PHONE] = METRIC_RECEIVED_PHONE,
-    };
     uint64_t now_ms = worker_now_ms(worker_of(c));
     uint64_t pause = 0;
 
-    count_bytes(c, received, len);
-    if (c->state != CONN_OPEN)
+    if (c->state != CONN_OPEN || len == 0)
         return;
     pause = rate_take(&c->rate, &c->shard->relay->rate, len, now_ms);
     if (pause == 0)
@@ -152,6 +148,18 @@ void conn_received(struct conn *c, size_t len)
     metrics_count(&c->shard->metrics, METRIC_RATE_BYTES);
     c->read_at = now_ms + pause;
     conn_update_interest(c);
+}
+
+void conn_received(struct conn *c, size_t len)
+{
+    static const enum metric received[] = {
+        [CONN_STRANGER] = METRIC_RECEIVED_OTHER,
+        [CONN_BINARY] = METRIC_RECEIVED_BINARY,
+        [CONN_PHONE] = METRIC_RECEIVED_PHONE,
+    };
+
+    count_bytes(c, received, len);
+    charge(c, stream_received(&c->stream, len));
 }
 
 /* Tell who queued them that items have been written. */
@@ -201,6 +209,13 @@ static bool is_behind(const struct conn *c)
     return !outbox_is_empty(&c->out) || stream_unsent(&c->stream) > 0;
 }
 
+/* Will the socket take it once it can?  TLS may want to be read first. */
+static bool waits_for_socket(const struct conn *c)
+{
+    return c->stream.tls == NULL ? !outbox_is_empty(&c->out)
+                                 : stream_unsent(&c->stream) > 0;
+}
+
 static void keep_write_clock(struct conn *c)
 {
     if (c->write_by == 0)
@@ -230,7 +245,7 @@ static void flush(struct conn *c)
     } else {
         c->write_by = 0;
     }
-    set_interest(c, behind);
+    set_interest(c, waits_for_socket(c));
     session_flushed(c);
     memory_account(c);
 }
@@ -540,6 +555,17 @@ static void on_readable(struct conn *c)
     }
 }
 
+/* It was read.  Records without data count, too; and what TLS has to say to
+ * them goes out, and so does what could not before they came. */
+static void after_read(struct conn *c)
+{
+    if (c->state == CONN_DEAD || c->moves_to != NULL)
+        return;
+    charge(c, stream_received(&c->stream, 0));
+    if (!(c->stream.wanted & STREAM_WRITE) && is_behind(c))
+        conn_mark_dirty(c);
+}
+
 static void on_ready(struct stream *s, unsigned events)
 {
     struct conn *c = conn_of_stream(s);
@@ -554,6 +580,7 @@ static void on_ready(struct stream *s, unsigned events)
         handshake_abandoned(c);
     } else if (events & STREAM_READ) {
         on_readable(c);
+        after_read(c);
     }
     memory_account(c);
     conn_flush_dirty(shard);

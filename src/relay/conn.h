@@ -140,7 +140,7 @@ MUST_CHECK NONNULL bool conn_join(struct conn *c, struct shard *shard);
 NONNULL void conn_leave(struct conn *c);
 
 /* Bytes were read from it: count them, and pause its reading if they came
- * faster than they may. */
+ * faster than they may; with TLS their records are what may be too fast. */
 NONNULL void conn_received(struct conn *c, size_t len);
 
 /* Queue bytes as one item and have them written at the end of the round.

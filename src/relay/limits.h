@@ -59,6 +59,9 @@ enum {
     LIMIT_WEDGED_MS = 3000,
     /* scrapes at the same time */
     LIMIT_SCRAPES = 64,
+    /* connections of the listener of HTTP-01 challenges: a CA looks from a few
+     * places at once, and is done in a moment */
+    LIMIT_VALIDATIONS = 64,
     /* the whole drain */
     LIMIT_DRAIN_MS = 10000,
     /* over which a take-over spreads the closes */

@@ -12,7 +12,7 @@ static size_t kept_by(const struct conn *c)
         c->partial_want > c->partial_have ? c->partial_want : c->partial_have;
 
     /* The items that are queued are room, too. */
-    return outbox_pending(&c->out).len + stream_unsent(&c->stream) +
+    return outbox_pending(&c->out).len + stream_kept(&c->stream) +
            c->out.item_cap * sizeof(struct outbox_item) + reading +
            c->fragments_cap + c->backlog_len;
 }

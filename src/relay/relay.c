@@ -29,6 +29,7 @@ static void set_budgets(struct relay *relay, const struct config *config)
     relay->handshakes.limit = config_count(config, CONFIG_MAX_HANDSHAKES);
     relay->memory.limit = config_count(config, CONFIG_MAX_QUEUED);
     relay->scrapes.limit = LIMIT_SCRAPES;
+    relay->validations.limit = LIMIT_VALIDATIONS;
 }
 
 static uint32_t as_u32(size_t value)

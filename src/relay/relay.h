@@ -47,10 +47,11 @@ struct relay {
     struct budget live; /* connections from upgrade to close */
     struct budget binaries;
     struct budget phones;
-    struct budget pending;    /* connections before and after */
-    struct budget handshakes; /* connections before that */
-    struct budget scrapes;    /* connections of the metrics listener */
-    struct budget memory;     /* bytes that connections keep */
+    struct budget pending;     /* connections before and after */
+    struct budget handshakes;  /* connections before that */
+    struct budget scrapes;     /* connections of the metrics listener */
+    struct budget validations; /* connections of the challenges' listener */
+    struct budget memory;      /* bytes that connections keep */
     struct address_table *addresses;
     struct rate_limit rate; /* of each connection */
 

@@ -11,7 +11,8 @@ static struct budget *role_budget(const struct conn *c)
     return c->role == CONN_BINARY ? &relay->binaries : &relay->phones;
 }
 
-/* Scrapes are no stranger's: they wait on their own account. */
+/* Each listener has an account of its own: who fills one keeps nobody out of
+ * another. */
 static struct budget *waiting_budget(
     const struct conn *c, enum conn_account account)
 {
@@ -19,7 +20,15 @@ static struct budget *waiting_budget(
 
     if (account == CONN_HANDSHAKE)
         return &relay->handshakes;
-    return c->surface == CONN_METRICS ? &relay->scrapes : &relay->pending;
+    switch (c->surface) {
+    case CONN_PUBLIC:
+        break;
+    case CONN_METRICS:
+        return &relay->scrapes;
+    case CONN_CHALLENGES:
+        return &relay->validations;
+    }
+    return &relay->pending;
 }
 
 static struct conn_list *list_of(const struct conn *c)

@@ -488,6 +488,35 @@ def test_a_broken_new_file_is_an_error_and_the_old_one_stays(tmp_path, broken):
             assert tls.getpeercert(binary_form=True) == first
 
 
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o620, 0o700], ids=oct)
+def test_a_new_key_that_others_may_read_is_refused(tmp_path, mode):
+    """By the rule of the key that was there at boot; once its mode is right it is served."""
+    pair = make_certificate(tmp_path)
+    (tmp_path / "new").mkdir()
+    with tls_relay(certificate=pair) as relay:
+        new = make_certificate(tmp_path / "new")
+        new[1].chmod(mode)
+        replace_files(pair, new)
+        line = relay.wait_event("certificate_unreadable")[0]
+        assert line["level"] == "ERROR" and line["path"] == str(pair[1]) and "chmod 0600" in line["fix"]
+        assert relay.happened("certificate_installed") == 1
+        pair[1].chmod(0o600)
+        relay.wait_event("certificate_installed", 2)
+
+
+def test_a_new_file_that_cannot_be_read_for_a_while(tmp_path):
+    """Out of descriptors: it is tried again, although it does not change any more."""
+    pair = make_certificate(tmp_path)
+    (tmp_path / "new").mkdir()
+    with tls_relay(certificate=pair) as relay:
+        subprocess.run(["prlimit", "--pid", str(relay.process.pid), "--nofile=5:"], check=True)
+        replace_files(pair, make_certificate(tmp_path / "new"))
+        relay.wait_event("certificate_unreadable", 2)
+        assert relay.happened("certificate_installed") == 1
+        subprocess.run(["prlimit", "--pid", str(relay.process.pid), "--nofile=1024:"], check=True)
+        relay.wait_event("certificate_installed", 2)
+
+
 def test_a_broken_file_at_boot_ends_it(tmp_path):
     pair = make_certificate(tmp_path)
     pair[0].write_text("nothing\n")

@@ -1,9 +1,7 @@
 #include "net/tls.h"
 
 #include <errno.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +10,7 @@
 #include <unistd.h>
 
 #include "cmocka_all.h"
-#include "net/tls_session.h"
+#include "tls_pair.h"
 
 static const uint8_t seed[TLS_TICKET_SEED_LEN] = {1, 2, 3};
 
@@ -65,181 +63,6 @@ static void keys_have_nothing_in_common(void **state)
 }
 
 /* ---- sessions ---- */
-
-struct pem_text {
-    char *key;
-    char *chain;
-};
-
-static char *text_of(BIO *bio)
-{
-    char *data = NULL;
-    long len = BIO_get_mem_data(bio, &data);
-    char *copy = calloc(1, (size_t)len + 1);
-
-    assert_non_null(copy);
-    memcpy(copy, data, (size_t)len);
-    BIO_free(bio);
-    return copy;
-}
-
-/* A certificate that signs itself. */
-static struct pem_text make_certificate(const char *name, long days)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *x = X509_new();
-    BIO *key_out = BIO_new(BIO_s_mem());
-    BIO *out = BIO_new(BIO_s_mem());
-    char alt[128];
-    X509_EXTENSION *san = NULL;
-
-    assert_true(X509_set_version(x, 2) == 1);
-    assert_non_null(X509_gmtime_adj(X509_getm_notBefore(x), 0));
-    assert_non_null(X509_gmtime_adj(X509_getm_notAfter(x), days * 86400));
-    assert_true(X509_set_pubkey(x, key) == 1);
-    (void)snprintf(alt, sizeof(alt), "DNS:%s", name);
-    san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, alt);
-    assert_true(X509_add_ext(x, san, -1) == 1);
-    X509_EXTENSION_free(san);
-    assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-    assert_true(
-        PEM_write_bio_PrivateKey(key_out, key, NULL, NULL, 0, NULL, NULL) == 1);
-    assert_true(PEM_write_bio_X509(out, x) == 1);
-    X509_free(x);
-    EVP_PKEY_free(key);
-    return (struct pem_text){text_of(key_out), text_of(out)};
-}
-
-static void pem_free(struct pem_text *text)
-{
-    free(text->key);
-    free(text->chain);
-}
-
-static struct tls_identity *identity_of(
-    const struct pem_text *text, enum tls_use use, const char **ret_err)
-{
-    return tls_identity_new(&(struct tls_pem){.key = span_str(text->key),
-                                .chain = span_str(text->chain)},
-        use, ret_err);
-}
-
-/* What the owner of a server answers, and what it was asked. */
-struct stage {
-    struct tls_shared *shared;
-    struct tls_identity *identity;
-    enum tls_verdict verdict;
-    size_t name_len; /* of the extension that came */
-};
-
-static enum tls_verdict on_hello(
-    void *owner, const struct tls_hello *hello, const struct tls_identity **ret)
-{
-    struct stage *stage = owner;
-
-    stage->name_len = hello->server_name.len;
-    *ret = stage->identity;
-    return stage->verdict;
-}
-
-static struct tls_server *server_of(struct stage *stage)
-{
-    struct tls_server_setup setup = {
-        .shared = stage->shared, .hello = on_hello, .owner = stage};
-    struct tls_server *server = NULL;
-
-    memcpy(setup.ticket_seed, seed, sizeof(seed));
-    server = tls_server_new(&setup);
-    assert_non_null(server);
-    return server;
-}
-
-static int set_up(void **state)
-{
-    struct stage *stage = calloc(1, sizeof(*stage));
-    struct pem_text text = make_certificate("relay.example.com", 30);
-    const char *err = NULL;
-
-    assert_non_null(stage);
-    stage->shared = tls_shared_new();
-    assert_non_null(stage->shared);
-    stage->identity = identity_of(&text, TLS_USE_HTTP, &err);
-    assert_non_null(stage->identity);
-    stage->verdict = TLS_SERVE;
-    pem_free(&text);
-    *state = stage;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct stage *stage = *state;
-
-    tls_identity_free(stage->identity);
-    tls_shared_free(stage->shared);
-    free(stage);
-    return 0;
-}
-
-/* Both ends of a connection; the client is OpenSSL's own. */
-struct pair {
-    int fds[2];
-    struct tls_session *server;
-    SSL_CTX *ctx;
-    SSL *client;
-};
-
-static void pair_open(struct pair *p, struct tls_server *server, int version,
-    SSL_SESSION *session)
-{
-    char name[] = "relay.example.com";
-
-    assert_int_equal(
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fds), 0);
-    p->server = tls_session_new(server, p->fds[0]);
-    assert_non_null(p->server);
-    p->ctx = SSL_CTX_new(TLS_client_method());
-    assert_int_equal(SSL_CTX_set_max_proto_version(p->ctx, version), 1);
-    p->client = SSL_new(p->ctx);
-    assert_int_equal(SSL_set_fd(p->client, p->fds[1]), 1);
-    assert_int_equal(SSL_set_tlsext_host_name(p->client, name), 1);
-    if (session != NULL)
-        assert_int_equal(SSL_set_session(p->client, session), 1);
-    SSL_set_connect_state(p->client);
-}
-
-static void pair_close(struct pair *p)
-{
-    tls_session_free(p->server);
-    SSL_set_shutdown(p->client, SSL_SENT_SHUTDOWN); /* else it forgets */
-    SSL_free(p->client);
-    SSL_CTX_free(p->ctx);
-    (void)close(p->fds[0]);
-    (void)close(p->fds[1]);
-}
-
-/* The server's outcome. */
-static int shake_hands(struct pair *p)
-{
-    int failed = -EAGAIN;
-
-    for (int i = 0; i < 10 && failed == -EAGAIN; i++) {
-        (void)SSL_do_handshake(p->client);
-        failed = tls_session_handshake(p->server);
-    }
-    (void)SSL_do_handshake(p->client);
-    return failed;
-}
-
-/* A session of that client, whose ticket has come. */
-static SSL_SESSION *resumable(struct pair *p)
-{
-    char byte = 0;
-
-    assert_int_equal(tls_session_write(p->server, "x", 1), 1);
-    assert_int_equal(SSL_read(p->client, &byte, 1), 1);
-    return SSL_get1_session(p->client);
-}
 
 static bool resumes(
     struct tls_server *server, int version, SSL_SESSION *session)
@@ -340,6 +163,90 @@ static void a_handshake_waits_for_a_certificate(void **state)
         pair_close(&p);
     }
     stage->verdict = TLS_SERVE;
+    tls_server_free(server);
+}
+
+/* Whatever the client prefers. */
+static void the_suite_is_our_choice(void **state)
+{
+    struct stage *stage = *state;
+    struct tls_server *server = server_of(stage);
+    struct pair p;
+
+    pair_open(&p, server, TLS1_3_VERSION, NULL);
+    assert_int_equal(SSL_set_ciphersuites(p.client,
+                         "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256"),
+        1);
+    assert_int_equal(shake_hands(&p), 0);
+    assert_string_equal(SSL_get_cipher(p.client), "TLS_AES_128_GCM_SHA256");
+    pair_close(&p);
+    tls_server_free(server);
+}
+
+static void offer(struct pair *p, const char *protocols)
+{
+    assert_int_equal(SSL_set_alpn_protos(p->client, (const uint8_t *)protocols,
+                         (unsigned)strlen(protocols)),
+        0);
+}
+
+static void a_challenge_is_no_way_into_a_session(void **state)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    struct stage *stage = *state;
+    struct tls_identity *http = stage->identity;
+    struct pem_text text = make_certificate("relay.example.com", 30);
+    const char *err = NULL;
+    struct tls_identity *challenge =
+        identity_of(&text, TLS_USE_CHALLENGE, &err);
+
+    assert_non_null(challenge);
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        struct tls_server *server = server_of(stage);
+        SSL_SESSION *session = NULL;
+        struct pair p;
+
+        stage->identity = challenge;
+        pair_open(&p, server, versions[i], NULL);
+        offer(&p, "\x0a"
+                  "acme-tls/1");
+        assert_int_equal(shake_hands(&p), 0);
+        assert_true(tls_session_is_challenge(p.server));
+        session = resumable(&p);
+        pair_close(&p);
+        stage->identity = http;
+        assert_false(resumes(server, versions[i], session));
+        SSL_SESSION_free(session);
+        /* Nor the other way round. */
+        pair_open(&p, server, versions[i], NULL);
+        assert_int_equal(shake_hands(&p), 0);
+        session = resumable(&p);
+        pair_close(&p);
+        assert_true(resumes(server, versions[i], session));
+        stage->identity = challenge;
+        assert_false(resumes(server, versions[i], session));
+        stage->identity = http;
+        SSL_SESSION_free(session);
+        tls_server_free(server);
+    }
+    tls_identity_free(challenge);
+    pem_free(&text);
+}
+
+/* Errors of other libraries have the same numbers. */
+static void the_reason_is_of_tls(void **state)
+{
+    struct stage *stage = *state;
+    struct tls_server *server = server_of(stage);
+    struct pair p;
+
+    stage->raises = ERR_PACK(ERR_LIB_EC, 0, SSL_R_NO_SUITABLE_KEY_SHARE);
+    pair_open(&p, server, TLS1_3_VERSION, NULL);
+    offer(&p, "\x02h2");
+    assert_int_equal(shake_hands(&p), -EPROTO);
+    assert_int_equal(tls_session_failure(p.server), TLS_FAILURE_ALPN);
+    stage->raises = 0;
+    pair_close(&p);
     tls_server_free(server);
 }
 
@@ -550,6 +457,9 @@ int main(void)
             tickets_open_on_every_worker_until_their_keys_are_gone),
         cmocka_unit_test(who_is_not_served_sees_nothing),
         cmocka_unit_test(a_handshake_waits_for_a_certificate),
+        cmocka_unit_test(the_suite_is_our_choice),
+        cmocka_unit_test(a_challenge_is_no_way_into_a_session),
+        cmocka_unit_test(the_reason_is_of_tls),
         cmocka_unit_test(the_session_outlives_its_server_and_its_certificate),
         cmocka_unit_test(a_write_that_the_socket_does_not_take_is_kept),
         cmocka_unit_test(what_was_read_ahead_is_said),
