@@ -112,22 +112,28 @@ static bool awaits_hello(const struct tls_session *s)
            (!s->greeted || SSL_version(s->ssl) == TLS1_3_VERSION);
 }
 
-/* OpenSSL makes room for as much as a ClientHello announces, up to 128 KiB,
- * before a byte of it has come. */
-static bool admit_hello(struct tls_session *s, const uint8_t *bytes, size_t len)
+/* The alert, before any of ours is sealed: the session ends in any case. */
+static void refuse_hello(struct tls_session *s)
 {
     static const uint8_t illegal_parameter[] = {
         SSL3_RT_ALERT, 3, 3, 0, 2, SSL3_AL_FATAL, SSL3_AD_ILLEGAL_PARAMETER};
 
+    if (s->unsent != NULL)
+        return;
+    IGNORE(send_some(s, illegal_parameter, sizeof(illegal_parameter)) < 0,
+        "the peer may be gone already");
+}
+
+/* OpenSSL makes room for as much as a ClientHello announces, up to 128 KiB,
+ * before a byte of it has come. */
+static bool admit_hello(struct tls_session *s, const uint8_t *bytes, size_t len)
+{
     if (!awaits_hello(s))
         return true;
     tls_hello_size_feed(&s->hello, bytes, len);
     if (!tls_bio_hello_is_too_long(s))
         return true;
-    if (s->unsent == NULL) {
-        IGNORE(send_some(s, illegal_parameter, sizeof(illegal_parameter)) < 0,
-            "it ends in any case");
-    }
+    refuse_hello(s);
     return false;
 }
 
