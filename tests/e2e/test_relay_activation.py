@@ -89,6 +89,7 @@ def test_the_queue_outlives_the_relay():
 
 def test_both_families_by_one_socket():
     with socket.socket(socket.AF_INET6) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         s.bind(("::", free_port()))
         s.listen()
