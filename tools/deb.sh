@@ -7,7 +7,7 @@ tarball=$(realpath "$1")
 mkdir -p "$2"
 cd "$2"
 name=$(basename "$tarball" .tar.gz)
-rm -rf "$name"
+rm -rf "$name" ./*.deb ./*.changes ./*.buildinfo
 tar -xzf "$tarball"
 cd "$name"
 said=$(cat .tarball-version)
@@ -27,7 +27,7 @@ pyrycode-relay ($version) unstable; urgency=medium
  -- pyrycode-relay maintainers <maintainers@pyrycode-relay.invalid>  $(date -u -R -d "@$date")
 END
 log=../build.log
-if ! SOURCE_DATE_EPOCH=$date dpkg-buildpackage -us -uc -b -d >$log 2>&1; then
+if ! SOURCE_DATE_EPOCH=$date dpkg-buildpackage -us -uc -b >$log 2>&1; then
     tail -n 40 $log >&2
     exit 1
 fi

@@ -175,7 +175,7 @@ def make_oci(root, out):
     epoch = int(os.environ.get("SOURCE_DATE_EPOCH", "0"))
     created = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     plain = layer_of(root, epoch)
-    layer = gzip.compress(plain, 9, mtime=0)
+    layer = gzip.compress(plain, 6, mtime=0)
     config = as_json({
         "architecture": architecture(), "os": "linux", "created": created, "config": configuration(CONTAINERFILE.read_text()),
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(plain).hexdigest()}"]},

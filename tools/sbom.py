@@ -10,6 +10,7 @@ SOURCE_DATE_EPOCH's, the namespace a digest of the rest.
 """
 import argparse
 import datetime
+import functools
 import hashlib
 import json
 import os
@@ -38,6 +39,7 @@ def libraries_of(file):
     return sorted({os.path.normpath(p) for p in re.findall(r"(/\S+) \(0x", output_of("ldd", file))})
 
 
+@functools.cache
 def package_of(path):
     """The dpkg package that has the file: (name, version, architecture, source), or None.  Of merged directories, dpkg
     knows either name."""

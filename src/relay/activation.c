@@ -27,8 +27,8 @@ static const struct config_problem bad_socket = {
     .msg = "refusing to start: invalid socket activation",
     .err = "what was handed over is no listening TCP socket",
     .expected = "ListenStream= with an address and a port",
-    .fix = "see packaging/systemd/pyrycode-relay.socket; no Accept=yes, no "
-           "ListenDatagram=, no path",
+    .fix = "ListenStream=443 as in pyrycode-relay-https.socket; no Accept=yes, "
+           "no ListenDatagram=, no path",
 };
 
 static const struct config_problem bad_name = {

@@ -44,7 +44,7 @@ def needed_by(path, seen):
     for name in re.findall(r"\(NEEDED\).*\[(.+)\]", subprocess.run(["readelf", "-d", path], capture_output=True, text=True).stdout):
         if name not in seen:
             seen.add(name)
-            found = [p for p in pathlib.Path("/usr/lib").rglob(name) if p.exists()]
+            found = [*pathlib.Path("/usr/lib").glob(f"*/{name}"), *pathlib.Path("/usr/lib64").glob(name)]
             assert found, name
             needed_by(found[0], seen)
     return seen
