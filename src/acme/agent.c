@@ -260,18 +260,12 @@ static int sleep_ms(const struct agent *a)
     return (int)(until_s - now) * 1000;
 }
 
-/* What cannot be locked for another reason cannot be written either, and that
- * is said when it is tried. */
-static void try_alone(struct agent *a)
+/* What the directory has, and be it that nobody else writes there: then it
+ * stays so.  What cannot be locked for another reason cannot be written either,
+ * and that is said when it is tried. */
+static void look(struct agent *a)
 {
-    if (store_lock(a->config.directory) == -EAGAIN) {
-        a->is_second = true;
-        return;
-    }
-    a->is_alone = true;
-    if (!a->is_second)
-        return;
-    /* The other may have renewed it. */
+    a->is_alone = store_lock(a->config.directory) != -EAGAIN;
     load(a);
     load_rsa(a);
     agent_send_status(a, AGENT_IDLE);
@@ -280,13 +274,11 @@ static void try_alone(struct agent *a)
 static void run(struct agent *a)
 {
     agent_send_status(a, AGENT_STARTING);
-    load(a);
-    load_rsa(a);
-    agent_send_status(a, AGENT_IDLE);
-    try_alone(a);
+    look(a);
     while (!a->is_stopping && !a->is_alone) {
         (void)agent_hear(a, AGENT_ALONE_MS);
-        try_alone(a);
+        if (store_lock(a->config.directory) != -EAGAIN)
+            look(a); /* the other may have renewed it */
     }
     while (!a->is_stopping) {
         if (do_due(a))

@@ -18,7 +18,6 @@ struct agent {
     int64_t ask_at_s;               /* RFC 9773; 0: never */
     enum order_proof proof;         /* the one to try next */
     bool is_alone;                  /* no other agent writes to the directory */
-    bool is_second;                 /* one did when this one began */
     bool is_stopping;
     bool must_renew;
     bool is_presented;
