@@ -22,8 +22,8 @@ step() # name, command...
     fi
 }
 
-sources() { git ls-files 'src/*.[ch]' 'posture/*.[ch]' 'tests/*.[ch]' 'fuzz/*.[ch]'; }
-code() { git ls-files 'src/*.c' 'posture/*.c'; }
+sources() { git ls-files 'src/*.[ch]' 'posture/*.[ch]' 'tests/*.[ch]' 'fuzz/*.[ch]' 'bench/*.[ch]'; }
+code() { git ls-files 'src/*.c' 'posture/*.c' 'bench/*.c'; }
 
 format() { sources | xargs clang-format --dry-run -Werror; }
 compile() { meson compile -C "$build"; }
@@ -33,7 +33,7 @@ check() {
     cppcheck --std=c11 -q --error-exitcode=1 --inline-suppr -j 2 \
         --enable=warning,style,performance,portability \
         --suppress=missingIncludeSystem --suppress=unusedStructMember \
-        --suppress=constParameterCallback --suppress=constParameter -DVERSION='""' -Isrc -I. src posture
+        --suppress=constParameterCallback --suppress=constParameter -DVERSION='""' -Isrc -I. src posture bench
 }
 # wire, and what of base it calls.
 pure() {
