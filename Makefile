@@ -91,6 +91,11 @@ bench: deps-test $(RELEASE)/build.ninja ## what the posture check costs, as medi
 	@ninja -C $(RELEASE) bench/bench_check >/dev/null
 	@tools/bench_posture.py $(RELEASE)
 
+.PHONY: bench-guard
+bench-guard: deps-test $(RELEASE)/build.ninja ## instructions a message against bench/guard.json; UPDATE=1 writes new ones
+	@tools/compile.sh $(RELEASE)
+	@PYTHONDONTWRITEBYTECODE=1 tools/bench_guard.py $(RELEASE) $(if $(UPDATE),--update)
+
 .PHONY: ci
 ci: ## what gates a change: tests and lints
 	@.ci/run
