@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include "base/attr.h"
 
 enum { EVENTS = 128, READ_MOST = 131072, BACKLOG = 4096 };
 
@@ -233,26 +232,38 @@ static void serve_round(struct copier *c)
     }
 }
 
-int main(int argc, char *argv[])
+/* Listen, with TLS if there are a certificate and its key. */
+static bool prepare(struct copier *c, int argc, char *argv[])
 {
-    struct copier *c = calloc(1, sizeof(*c)); /* it holds the buffer */
     struct epoll_event event = {.events = EPOLLIN};
 
-    if (c == NULL || (argc != 2 && argc != 4)) {
-        (void)fputs("usage: floor PORT [CERTIFICATE KEY]\n", stderr);
-        return 2;
-    }
     if (argc == 4 && (c->tls = tls_context(argv[2], argv[3])) == NULL) {
         (void)fputs("floor: no such certificate and key\n", stderr);
-        return 1;
+        return false;
     }
     c->listener = listen_on(argv[1]);
     c->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (c->listener < 0 || c->epoll < 0 ||
         epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->listener, &event) < 0) {
         perror("floor");
-        return 1;
+        return false;
     }
-    for (;;)
-        serve_round(c);
+    return true;
+}
+
+int main(int argc, char *argv[])
+{
+    struct copier *c = NULL;
+
+    if (argc != 2 && argc != 4) {
+        (void)fputs("usage: floor PORT [CERTIFICATE KEY]\n", stderr);
+        return 2;
+    }
+    c = calloc(1, sizeof(*c)); /* it holds the buffer */
+    if (c != NULL && prepare(c, argc, argv)) {
+        for (;;)
+            serve_round(c);
+    }
+    free(c);
+    return 1;
 }

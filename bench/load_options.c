@@ -21,6 +21,7 @@ static const char usage[] =
     "  --backend PORT     proxy: where we listen\n"
     "  --cert FILE --key FILE   proxy: what we show there, with --tls\n"
     "  --tls              TLS 1.3; --name NAME of the server\n"
+    "  --id TEXT          of our server-ids, before the number of a pair\n"
     "  --pid PID          of the server, each of its processes\n"
     "load\n"
     "  --pairs N          a phone and a binary each (1)\n"
@@ -73,6 +74,7 @@ enum {
     OPT_CERT,
     OPT_KEY,
     OPT_NAME,
+    OPT_ID,
     OPT_TLS,
     OPT_RESUME,
     OPT_PID,
@@ -112,6 +114,7 @@ static void fill_table(struct option table[])
         {"cert", required_argument, NULL, OPT_CERT},
         {"key", required_argument, NULL, OPT_KEY},
         {"name", required_argument, NULL, OPT_NAME},
+        {"id", required_argument, NULL, OPT_ID},
         {"tls", no_argument, NULL, OPT_TLS},
         {"resume", no_argument, NULL, OPT_RESUME},
         {"pid", required_argument, NULL, OPT_PID},
@@ -183,6 +186,9 @@ static bool take_text(struct load_options *o, int option, const char *text)
     case OPT_NAME:
         o->name = text;
         return true;
+    case OPT_ID:
+        o->id = text;
+        return true;
     case OPT_PID:
         return take_pid(o, text);
     default:
@@ -225,6 +231,7 @@ bool load_options_parse(int argc, char *argv[], struct load_options *ret)
     struct option table[OTHERS + ARRAY_LEN(numbers) + 1];
     struct load_options o = {
         .name = "relay.example.com",
+        .id = "load",
         .pairs = 1,
         .size = 128,
         .window = 1,

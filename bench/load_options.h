@@ -33,6 +33,7 @@ struct load_options {
     const char *certificate; /* LOAD_PROXY with TLS: what our listener shows */
     const char *key;
     const char *name; /* Host and server name */
+    const char *id;   /* of the server-ids, before the pair's number */
     uint64_t pairs;
     uint64_t size;       /* bytes of the JSON value */
     uint64_t window;     /* messages under way, of a pair and direction */

@@ -177,8 +177,8 @@ static void mark_closed(struct peer *p)
 static int allocate(struct load_run *run)
 {
     const struct load_options *o = run->options;
-    /* a message: its header, its envelope (an id of 256 bytes at most), it */
-    size_t message_most = FRAME_HEADER_MOST + 512 + o->size;
+    /* a message: its header, its value in an envelope, which } ends */
+    size_t message_most = FRAME_HEADER_MOST + LOAD_PREFIX_MOST + o->size + 1;
 
     run->pairs = calloc(o->pairs, sizeof(*run->pairs));
     run->churners = calloc(o->concurrent, sizeof(*run->churners));
@@ -205,6 +205,7 @@ int load_run(const struct load_options *options, struct load_run *run)
         .options = options,
         .host = {.epoll = epoll_create1(EPOLL_CLOEXEC),
             .name = options->name,
+            .id = options->id,
             .port = options->port,
             .sources = (uint32_t)options->sources},
         .listener = -1,

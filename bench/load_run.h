@@ -17,6 +17,8 @@
 #include "bench/peer.h"
 #include "bench/usage.h"
 
+enum { LOAD_PREFIX_MOST = 512 /* bytes of an envelope before its value */ };
+
 /* One direction of a pair. */
 struct lane {
     uint64_t sent;

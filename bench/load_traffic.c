@@ -113,30 +113,38 @@ static void count(struct load_run *run, struct lane *lane, uint64_t sequence)
         run->messages++;
 }
 
-/* The value in an envelope; the first one is where the prefix is learnt. */
+/* Learn what stands before the value in this pair's envelopes. */
+static bool learn_prefix(
+    struct load_run *run, struct pair *pair, struct span text)
+{
+    const uint8_t *frame =
+        memmem(text.ptr, text.len, envelope_frame, sizeof(envelope_frame) - 1);
+    size_t len = 0;
+
+    if (frame == NULL ||
+        memcmp(text.ptr, envelope_start, sizeof(envelope_start) - 1) != 0)
+        return false;
+    len = (size_t)(frame - text.ptr) + sizeof(envelope_frame) - 1;
+    if (len > LOAD_PREFIX_MOST)
+        return false;
+    pair->prefix = malloc(len);
+    if (pair->prefix == NULL) {
+        load_run_fail(run, "out of memory");
+        return false;
+    }
+    memcpy(pair->prefix, text.ptr, len);
+    pair->prefix_len = len;
+    return true;
+}
+
+/* The value in an envelope; nothing if it is not like the first one. */
 static struct span unwrap(
     struct load_run *run, struct pair *pair, struct span text)
 {
     const struct span nothing = {0};
 
-    if (pair->prefix_len == 0) {
-        const uint8_t *frame = memmem(
-            text.ptr, text.len, envelope_frame, sizeof(envelope_frame) - 1);
-
-        if (frame == NULL ||
-            memcmp(text.ptr, envelope_start, sizeof(envelope_start) - 1) != 0)
-            return nothing;
-        pair->prefix_len =
-            (size_t)(frame - text.ptr) + sizeof(envelope_frame) - 1;
-        pair->prefix = malloc(pair->prefix_len);
-        if (pair->prefix == NULL) {
-            load_run_fail(run, "out of memory");
-            pair->prefix_len = 0;
-            return nothing;
-        }
-        memcpy(pair->prefix, text.ptr, pair->prefix_len);
-    }
-    if (text.len <= pair->prefix_len ||
+    if ((pair->prefix_len == 0 && !learn_prefix(run, pair, text)) ||
+        text.len <= pair->prefix_len ||
         memcmp(text.ptr, pair->prefix, pair->prefix_len) != 0 ||
         text.ptr[text.len - 1] != '}')
         return nothing;

@@ -324,7 +324,9 @@ void peer_on_event(struct peer_host *host, struct peer *p, uint32_t events)
     }
     if (p->state == PEER_HANDSHAKING) {
         handshake(host, p);
-        return;
+        /* the read of its last bytes may have brought more */
+        if (p->state <= PEER_HANDSHAKING || SSL_has_pending(p->tls) == 0)
+            return;
     }
     if ((events & EPOLLOUT) != 0 && p->unsent_len > 0)
         flush(host, p);

@@ -72,6 +72,7 @@ struct peer_host {
     SSL_CTX *tls_in;      /* of those that we accept; NULL: plain */
     SSL_SESSION *session; /* resumed by connections that we make; or NULL */
     const char *name;     /* Host and server name */
+    const char *id;       /* of our server-ids, before the pair's number */
     uint16_t port;        /* of the server, on 127.0.0.1 */
     uint32_t sources;     /* 127.0.0.1 and so on, that we connect from */
     uint32_t next_source;

@@ -7,7 +7,7 @@
 /* Key and answer of RFC 6455 section 1.3: every request is the same. */
 static const char key[] = "dGhlIHNhbXBsZSBub25jZQ==";
 static const char accept_value[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-static const char server_field[] = "x-pyrycode-server: load-";
+static const char server_field[] = "x-pyrycode-server: ";
 
 enum { HEAD_MOST = 8192 /* bytes */, INDEX_LEN = 8 /* digits */ };
 
@@ -19,13 +19,13 @@ void peer_upgrade_ask(struct peer_host *host, struct peer *p)
     text_addf(&head,
         "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n"
-        "Sec-WebSocket-Version: 13\r\nUser-Agent: load\r\n%s%08x\r\n%s\r\n",
+        "Sec-WebSocket-Version: 13\r\nUser-Agent: load\r\n%s%s-%08x\r\n%s\r\n",
         p->role == PEER_BINARY ? "/v1/server" : "/v1/client", host->name, key,
-        server_field, p->index,
+        server_field, host->id, p->index,
         p->role == PEER_BINARY ? "x-pyrycode-version: 1\r\n"
                                : "x-pyrycode-token: token\r\n");
     if (head.cut) {
-        peer_lose(host, p, "the name of the host is too long");
+        peer_lose(host, p, "the name or the id is too long");
         return;
     }
     peer_send(host, p, span_of(buffer, head.len));
@@ -49,8 +49,8 @@ static const char *answer(
 
     if (field == NULL || !holds(in, key))
         return "a request without the fields of ours";
-    at = (size_t)(field - in.ptr) + sizeof(server_field) - 1;
-    if (in.len - at < INDEX_LEN ||
+    at = (size_t)(field - in.ptr) + sizeof(server_field) + strlen(host->id);
+    if (at > in.len || in.len - at < INDEX_LEN ||
         !num_parse_hex64(span_of(in.ptr + at, INDEX_LEN), &index) ||
         index > UINT32_MAX)
         return "a request of no pair";

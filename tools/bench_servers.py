@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -58,6 +59,12 @@ def children_of(pid):
     return []
 
 
+def is_listening(port):
+    """Told without a connection, which a proxy would pass on."""
+    listening = f"0100007F:{port:04X} 00000000:0000 0A"
+    return listening in pathlib.Path("/proc/net/tcp").read_text()
+
+
 class Server:
     """A process that serves on self.port; form is how the load generator must speak to it."""
 
@@ -71,7 +78,7 @@ class Server:
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                         env={**os.environ, **(self.env or {})})
         give_up = time.monotonic() + PATIENCE
-        while not self._answers():
+        while not is_listening(self.port):
             if self.process.poll() is not None or time.monotonic() > give_up:
                 said = self.said()
                 self.__exit__()
@@ -88,11 +95,6 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         self.log.close()
-
-    def _answers(self):
-        """A proxy without a backend accepts too, so that a connection is enough."""
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def said(self):
         self.log.seek(0)
@@ -169,3 +171,82 @@ class Generator:
         finally:
             process.kill()
             process.communicate()
+
+
+def haproxy(directory, tls=None):
+    """TCP mode, one thread; TLS on both sides.  Its backend is the load generator itself."""
+    port, backend = free_port(), free_port()
+    pem = directory / "haproxy.pem"
+    if tls:
+        pem.write_text(tls[0].read_text() + tls[1].read_text())
+        pem.chmod(0o600)
+    bind, to = (f"ssl crt {pem} ssl-min-ver TLSv1.3", "ssl verify none ssl-min-ver TLSv1.3") if tls else ("", "")
+    config = directory / f"haproxy-{port}.cfg"
+    config.write_text(f"""global
+    nbthread 1
+    maxconn 8000
+defaults
+    mode tcp
+    retries 0
+    timeout connect 1s
+    timeout client 1h
+    timeout server 1h
+listen bench
+    bind 127.0.0.1:{port} {bind}
+    server load 127.0.0.1:{backend} {to}
+""")
+    return Server(["haproxy", "-db", "-f", config], port, "proxy", backend)
+
+
+def nginx(directory, tls=None):
+    """WebSocket proxying as its documents have it, one worker; TLS on both sides."""
+    port, backend = free_port(), free_port()
+    scheme, ssl = ("https", " ssl") if tls else ("http", "")
+    certificate = f"""ssl_certificate {tls[0]};
+            ssl_certificate_key {tls[1]};
+            ssl_protocols TLSv1.3;""" if tls else ""
+    config = directory / f"nginx-{port}.conf"
+    config.write_text(f"""user {'root' if os.geteuid() == 0 else 'nobody'};
+    worker_processes 1;
+    worker_rlimit_nofile 20000;
+    daemon off;
+    pid {directory}/nginx-{port}.pid;
+    error_log stderr;
+    events {{ worker_connections 16384; }}
+    http {{
+        access_log off;
+        server {{
+            listen 127.0.0.1:{port}{ssl} backlog=4096;
+            {certificate}
+            location / {{
+                proxy_pass {scheme}://127.0.0.1:{backend};
+                proxy_ssl_protocols TLSv1.3;
+                proxy_http_version 1.1;
+                proxy_set_header Upgrade $http_upgrade;
+                proxy_set_header Connection "upgrade";
+                proxy_set_header Host $host;
+                proxy_read_timeout 1h;
+                proxy_send_timeout 1h;
+            }}
+        }}
+    }}
+""")
+    return Server(["nginx", "-c", config], port, "proxy", backend)
+
+
+def install_node_relay(build):
+    """bench/node with its packages, as its lock file names them, in the build."""
+    home = build / "node"
+    home.mkdir(exist_ok=True)
+    for source in (TOP / "bench/node").iterdir():
+        if source.is_file():
+            shutil.copy(source, home)
+    done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=home, capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"npm ci: {done.stderr.strip()[-600:]}")
+    return home
+
+
+def node(home, tls=None):
+    port = free_port()
+    return Server(["node", home / "relay.js", port, *(tls or ())], port, "relay")

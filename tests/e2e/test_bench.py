@@ -1,18 +1,26 @@
 """What measures the relay: every byte is verified, through each kind of server."""
+import json
 import os
 import pathlib
+import re
 import sys
+from xml.etree import ElementTree
 
 import pytest
 from conftest import TOP, free_port, make_certificate
 
 sys.path.insert(0, str(TOP / "tools"))
+import bench_instructions  # noqa: E402
+import bench_report  # noqa: E402
+import bench_rows  # noqa: E402
 import bench_servers  # noqa: E402
+import bench_stats  # noqa: E402
+import bench_svg  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", TOP / "build/asan"))
 RUN = dict(warm_up=20, measure=100, limit=60000)
 
-pytestmark = pytest.mark.skipif(not (BUILD / "bench/load").exists(), reason="needs bench/load built")
+needs_load = pytest.mark.skipif(not (BUILD / "bench/load").exists(), reason="needs bench/load built")
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +34,7 @@ def tls(request, tmp_path):
     return make_certificate(tmp_path) if request.param == "tls" else None
 
 
+@needs_load
 @pytest.mark.parametrize("server", [bench_servers.floor, bench_servers.relay])
 def test_every_kind_of_load(server, tls):
     with server(BUILD, tls=tls) as running:
@@ -44,6 +53,7 @@ def test_every_kind_of_load(server, tls):
     assert churn["count"] > 0
 
 
+@needs_load
 @pytest.mark.parametrize("server", [bench_servers.floor, bench_servers.relay])
 def test_sessions_are_resumed(server, tmp_path):
     tls = make_certificate(tmp_path)
@@ -51,6 +61,7 @@ def test_sessions_are_resumed(server, tmp_path):
         assert bench_servers.Generator(BUILD, running, tls).run("churn", resume=True, **RUN)["count"] > 0
 
 
+@needs_load
 def test_a_lost_server_is_a_fault():
     """Nothing is measured of a server that is not there."""
     with bench_servers.floor(BUILD) as running:
@@ -62,9 +73,61 @@ def test_a_lost_server_is_a_fault():
             generator.run("flood", **RUN)
 
 
+@needs_load
 def test_a_server_of_another_kind_is_a_fault():
     """What comes is verified: a relay that is taken for the floor answers something else."""
     with bench_servers.relay(BUILD) as running:
         running.form = "pairs"
         with pytest.raises(bench_servers.Failed, match="lost"):
             bench_servers.Generator(BUILD, running).run("flood", **RUN)
+
+
+def test_ratios_are_of_the_same_round():
+    assert bench_stats.ratios([10, 30, None, 8], [5, 10, 7, None]) == [2, 3]
+    assert bench_stats.median([3, None, 1, 2]) == 2
+    assert bench_stats.median([]) is None
+    assert bench_stats.spread([1, 1, 1]) == 0
+    assert bench_stats.spread([1, 2, 3]) == 0.5
+
+
+@pytest.mark.parametrize("value, relation, met", [(1, "<=", True), (1.01, "<=", False), (1, "<", False), (1, ">=", True),
+                                                  (0.99, ">=", False), (None, "<=", None)])
+def test_bounds(value, relation, met):
+    assert bench_stats.is_met(value, relation, 1) is met
+
+
+def seen_of(costs):
+    """As if a message had cost that, by server, in each round."""
+    return bench_rows.Seen({"plain_128_50": {server: [{"server_cpu_ns": cost} for cost in of] for server, of in costs.items()}})
+
+
+def test_a_row_is_judged_by_the_median_of_its_ratios():
+    rows = {(row["title"], row["unit"]): row for row in
+            bench_rows.judged(seen_of({"floor": [100, 200, 100], "relay": [120, 500, 130], "node": [1000, 1000, 1000]}))}
+    against_floor = rows["CPU a message, 128 B, 50 pairs", "× floor"]
+    assert (against_floor["value"], against_floor["met"]) == (1.3, False)
+    against_node = rows["CPU a message, 128 B, 50 pairs", "× node"]
+    assert (against_node["value"], against_node["met"]) == (0.13, True)
+    assert rows["CPU a message, 128 B, 1 pair", "× floor"]["met"] is None
+
+
+def test_charts_are_well_formed():
+    chart = bench_svg.bars("a < b & c", [("one", {"floor": 1.0, "relay": 2.0}), ("none", {})], bench_report.number)
+    root = ElementTree.fromstring(chart)
+    bars = [rect for rect in root.iter("{http://www.w3.org/2000/svg}rect") if list(rect)]
+    assert [bar.get("class") for bar in bars] == ["floor", "relay"]
+    assert float(bars[1].get("width")) == pytest.approx(2 * float(bars[0].get("width")), abs=0.2)
+
+
+def test_the_guard_has_every_pattern():
+    guard = json.loads((TOP / "bench/guard.json").read_text())
+    assert set(guard["instructions_per_message"]) == set(bench_instructions.PATTERNS)
+
+
+def test_node_takes_its_packages_from_the_lock_file():
+    lock = json.loads((TOP / "bench/node/package-lock.json").read_text())
+    wanted = json.loads((TOP / "bench/node/package.json").read_text())["dependencies"]
+    for name, version in wanted.items():
+        package = lock["packages"][f"node_modules/{name}"]
+        assert package["version"] == version and package["integrity"].startswith("sha512-")
+    assert not any("resolved" in package for package in lock["packages"].values())
