@@ -89,7 +89,7 @@ fuzz: $(FUZZ)/build.ninja ## run every fuzz target for FUZZ_SECONDS (60)
 .PHONY: bench
 bench: deps-bench $(RELEASE)/build.ninja ## the relay beside the floor, haproxy, nginx and Node.js: 15 minutes; QUICK=1: 2
 	@tools/compile.sh $(RELEASE)
-	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tools/bench.py $(RELEASE) $(if $(QUICK),--quick) $(if $(NAME),--name $(NAME))
+	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tools/bench.py $(RELEASE) $(if $(QUICK),--quick) $(if $(NAME),--name $(NAME)) --note '$(NOTE)'
 
 .PHONY: bench-posture
 bench-posture: deps-test $(RELEASE)/build.ninja ## what the posture check costs, as medians

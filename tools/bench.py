@@ -55,7 +55,7 @@ def machine():
     return {"processor": cpu[0] if cpu else platform.machine(), "processors": len(os.sched_getaffinity(0)),
             "kernel": platform.release(), "gcc": first_line("gcc", "--version"), "openssl": first_line("openssl", "version"),
             "haproxy": first_line("haproxy", "-v"), "nginx": first_line("nginx", "-v"), "node": first_line("node", "--version"),
-            "load_average_at_start": os.getloadavg()[0]}
+            "load_average": [round(os.getloadavg()[0], 1)]}
 
 
 def servers(build, directory, certificate, home):
@@ -108,6 +108,7 @@ def parse(arguments):
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--name", default=first_line(str(bench_servers.TOP / "tools/version.sh")))
+    parser.add_argument("--note", default="", help="what ran beside it: one sentence")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     return parser.parse_args(arguments)
 
@@ -125,8 +126,9 @@ def main():
         reports, failures = run_rounds(build, makers, certificate, rounds, progress)
         figures = bench_figures.measure_all(build, args.quick, progress.say)
     progress.line("all is measured")
+    about["load_average"].append(round(os.getloadavg()[0], 1))
     rows = list(bench_rows.judged(bench_rows.Seen(reports, figures)))
-    result = {"name": args.name, "rounds": rounds, "machine": about, "rows": rows, "reports": reports, "figures": figures,
+    result = {"name": args.name, "rounds": rounds, "note": args.note, "machine": about, "rows": rows, "reports": reports, "figures": figures,
               "failures": failures}
     print(bench_report.text(result))
     if args.quick:

@@ -100,12 +100,15 @@ def document_part(result):
     lines = [
         f"Version `{result['name']}`, medians of {result['rounds']} rounds; half of the rounds of a pattern lie within "
         f"{spread_text(result)} of its median.",
-        f"{about['processor']}, {about['processors']} processors, Linux {about['kernel']}, {about['gcc']}, {about['openssl']}, "
-        f"{about['haproxy'].split(' - ')[0]}, {about['nginx']}, Node.js {about['node']}; load average at the start "
-        f"{about['load_average_at_start']:.1f}.", "",
+        f"{about['processor']}, {about['processors']} processors, Linux {about['kernel']}, {about['gcc']}, "
+        f"{about['openssl'].split(' (')[0]}, "
+        f"{about['haproxy'].split(' - ')[0]}, {about['nginx'].replace('nginx version: ', '')}, Node.js {about['node']}; load average "
+        f"{about['load_average'][0]} at the start, {about['load_average'][1]} at the end. {result['note']}".rstrip(), "",
         *row_table(result), "", "### Of each server", "",
         "CPU of the server a message (a handshake), memory of a connection, round trip: medians.", "",
-        *server_table(result), "", *charts, ""]
+        *server_table(result), "",
+        f"The fastest start of {len(result['figures']['start_ms'])}: {min(result['figures']['start_ms']):.1f} ms.", "",
+        *charts, ""]
     if result["failures"]:
         lines += ["Runs that failed, and count for nothing:", "", *(f"- {failure}" for failure in result["failures"]), ""]
     return "\n".join(lines)

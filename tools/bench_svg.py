@@ -27,6 +27,7 @@ def legend(names):
     for name in names:
         parts.append(f'<rect class="{name}" x="{x}" y="38" width="12" height="12"/><text x="{x + 17}" y="49">{name}</text>')
         x += 34 + 8 * len(name)
+    parts.append(f'<text x="{WIDTH - 16}" y="49" text-anchor="end">each group has its own scale</text>')
     return parts
 
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import TOP, free_port, make_certificate
 
 sys.path.insert(0, str(TOP / "tools"))
+import bench_guard  # noqa: E402
 import bench_instructions  # noqa: E402
 import bench_report  # noqa: E402
 import bench_rows  # noqa: E402
@@ -117,6 +118,25 @@ def test_charts_are_well_formed():
     bars = [rect for rect in root.iter("{http://www.w3.org/2000/svg}rect") if list(rect)]
     assert [bar.get("class") for bar in bars] == ["floor", "relay"]
     assert float(bars[1].get("width")) == pytest.approx(2 * float(bars[0].get("width")), abs=0.2)
+
+
+class Counted:
+    """Of bench_instructions.Count, what the guard needs."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+
+    def measure(self):
+        return self.answers.pop(0)
+
+
+@pytest.mark.parametrize("answers, is_well, said", [
+    ([1030], True, "ok"), ([970], True, "ok"), ([1100, 1029], True, "ok"), ([900, 1100, 1000], True, "ok"),
+    ([1031, 1031, 1031], False, "MORE"), ([969, 969, 969], False, "LESS")])
+def test_the_guard_fails_both_ways(answers, is_well, said):
+    line, well = bench_guard.check(Counted(*answers), "up_128", 1000)
+    assert well is is_well
+    assert said in line
 
 
 def test_the_guard_has_every_pattern():
