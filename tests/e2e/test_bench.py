@@ -120,6 +120,16 @@ def test_charts_are_well_formed():
     assert float(bars[1].get("width")) == pytest.approx(2 * float(bars[0].get("width")), abs=0.2)
 
 
+def test_the_document_shows_a_committed_result():
+    page = bench_report.DOCUMENT.read_text()
+    name = re.search(r"Version `([^`]+)`", page)[1]
+    result = json.loads((TOP / "bench/results" / f"{name}.json").read_text())
+    result["rows"] = list(bench_rows.judged(bench_rows.Seen(result["reports"], result["figures"])))
+    assert bench_report.document_part(result) in page
+    for chart, _, _ in bench_report.CHARTS:
+        ElementTree.parse(TOP / "bench/results" / f"{name}-{chart}.svg")
+
+
 class Counted:
     """Of bench_instructions.Count, what the guard needs."""
 
