@@ -9,13 +9,13 @@ import bench_servers
 
 # What is sent, and how many messages the two runs differ by.
 PATTERNS = {
-    "up_128": (dict(size=128, direction="up"), 2000),
-    "down_128": (dict(size=128, direction="down"), 2000),
-    "up_4096": (dict(size=4096, direction="up"), 1000),
-    "down_4096": (dict(size=4096, direction="down"), 1000),
-    "up_65536": (dict(size=65536, direction="up"), 200),
-    "burst_up_128": (dict(size=128, direction="up", window=16, burst=16), 8000),
-    "burst_down_128": (dict(size=128, direction="down", window=16, burst=16), 8000),
+    "up_128": (dict(size=128, direction="up"), 6000),
+    "down_128": (dict(size=128, direction="down"), 6000),
+    "up_4096": (dict(size=4096, direction="up"), 3000),
+    "down_4096": (dict(size=4096, direction="down"), 3000),
+    "up_65536": (dict(size=65536, direction="up"), 500),
+    "burst_up_128": (dict(size=128, direction="up", window=16, burst=16), 16000),
+    "burst_down_128": (dict(size=128, direction="down", window=16, burst=16), 16000),
 }
 FIRST = 160  # messages of the shorter run: what happens once has happened
 
