@@ -40,7 +40,7 @@ def compact_json(result):
 def number(value):
     if value is None:
         return "–"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def with_unit(value, unit):
