@@ -16,11 +16,12 @@ STATIC   := build/static
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-.PHONY: deps-build deps-test deps-lint deps-deb
+.PHONY: deps-build deps-test deps-lint deps-deb deps-bench
 deps-build: ; @tools/install-packages.sh build
 deps-test:  ; @tools/install-packages.sh build test
 deps-lint:  ; @tools/install-packages.sh build test lint
 deps-deb:   ; @tools/install-packages.sh build deb
+deps-bench: ; @tools/install-packages.sh build test bench $$(command -v npm >/dev/null || echo bench-node)
 
 $(RELEASE)/build.ninja: | deps-build
 	@CC=gcc tools/setup.sh $(RELEASE) --prefix="$(CURDIR)/out" --strip
@@ -107,10 +108,19 @@ fuzz: $(FUZZ)/build.ninja ## run every fuzz target for FUZZ_SECONDS (60)
 	@tools/fuzz.sh $(FUZZ)
 
 .PHONY: bench
-bench: deps-test $(RELEASE)/build.ninja ## what the posture check costs, as medians
+bench: deps-bench $(RELEASE)/build.ninja ## the relay beside the floor, haproxy, nginx and Node.js: 15 minutes; QUICK=1: 2
 	@tools/compile.sh $(RELEASE)
-	@ninja -C $(RELEASE) bench/bench_check >/dev/null
-	@tools/bench_posture.py $(RELEASE)
+	@PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 tools/bench.py $(RELEASE) $(if $(QUICK),--quick) $(if $(NAME),--name $(NAME)) --note '$(NOTE)'
+
+.PHONY: bench-posture
+bench-posture: deps-test $(RELEASE)/build.ninja ## what the posture check costs, as medians
+	@tools/compile.sh $(RELEASE)
+	@PYTHONDONTWRITEBYTECODE=1 tools/bench_posture.py $(RELEASE)
+
+.PHONY: bench-guard
+bench-guard: deps-test $(RELEASE)/build.ninja ## instructions a message against bench/guard.json; UPDATE=1 writes new ones
+	@tools/compile.sh $(RELEASE)
+	@PYTHONDONTWRITEBYTECODE=1 tools/bench_guard.py $(RELEASE) $(if $(UPDATE),--update)
 
 .PHONY: ci
 ci: ## what gates a change: tests and lints

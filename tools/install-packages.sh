@@ -29,7 +29,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
-# Some hold a service beside the tool that is wanted: prometheus, haproxy.
+# Some hold a service beside the tool that is wanted: prometheus, haproxy, nginx.
 # None is started now, see policy-rc.d(8), and none at the next boot.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
@@ -41,7 +41,7 @@ fi
 $sudo apt-get update -qq
 # shellcheck disable=SC2086
 $sudo apt-get install -y -qq --no-install-recommends $missing >/dev/null
-for service in haproxy prometheus; do
+for service in haproxy nginx prometheus; do
     case " $missing " in
     *" $service "*) $sudo update-rc.d $service disable >/dev/null 2>&1 || true ;;
     esac

@@ -24,10 +24,10 @@ step() # name, command...
 
 # Of git, where there is one: a tarball has none.
 sources() {
-    git ls-files 'src/*.[ch]' 'posture/*.[ch]' 'tests/*.[ch]' 'fuzz/*.[ch]' 2>/dev/null ||
-        find src posture tests fuzz -name '*.[ch]'
+    git ls-files 'src/*.[ch]' 'posture/*.[ch]' 'tests/*.[ch]' 'fuzz/*.[ch]' 'bench/*.[ch]' 2>/dev/null ||
+        find src posture tests fuzz bench -name '*.[ch]'
 }
-code() { sources | grep '^\(src\|posture\)/.*\.c$'; }
+code() { sources | grep '^\(src\|posture\|bench\)/.*\.c$'; }
 
 format() { sources | xargs clang-format --dry-run -Werror; }
 compile() { meson compile -C "$build"; }
@@ -37,7 +37,7 @@ check() {
     cppcheck --std=c11 -q --error-exitcode=1 --inline-suppr -j 2 \
         --enable=warning,style,performance,portability \
         --suppress=missingIncludeSystem --suppress=unusedStructMember \
-        --suppress=constParameterCallback --suppress=constParameter -DVERSION='""' -Isrc -I. src posture
+        --suppress=constParameterCallback --suppress=constParameter -DVERSION='""' -Isrc -I. src posture bench
 }
 # wire, and what of base it calls.
 pure() {

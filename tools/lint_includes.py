@@ -15,6 +15,7 @@ MAY_INCLUDE = {
     "src": {"agents.h", "relay", "acme", "push", "net", "wire", "base", "posture/posture.h", "posture/seal.h"},
     "posture": {"posture", "base", "syscall_names.h"},
     "posture/cmd": {"posture", "base"},
+    "bench": {"bench", "base", "posture/posture.h"},
 }
 PURE = {"assert.h", "limits.h", "inttypes.h", "stdbool.h", "stddef.h", "stdint.h", "string.h", "immintrin.h",
         "emmintrin.h"}
