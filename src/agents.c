@@ -15,7 +15,7 @@
 #include "relay/log.h"
 #include "relay/startup_seal.h"
 
-enum { END_MS = 2000 }; /* an agent ends within milliseconds, or hangs */
+enum { END_MS = 1000 }; /* an agent ends within milliseconds, or hangs */
 
 /* ---- options ---- */
 

@@ -128,7 +128,12 @@ def test_first_issuance(pebble, cache, authority, proof):
         assert relay.shown()
         describe(cache / DOMAIN)
         assert relay.shown() == leaf_of(cache / DOMAIN)
-        assert relay.is_healthy()
+        url = f"https://{DOMAIN}:{relay.port}/healthz"
+        curl = ["curl", "-sS", "--insecure", "--max-time", str(PATIENCE), "--resolve", f"{DOMAIN}:{relay.port}:127.0.0.1", url]
+        assert '"status":"ok"' in subprocess.run(curl, check=True, capture_output=True, text=True).stdout
+        chain = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{relay.port}", "-servername", DOMAIN,
+                                "-showcerts", "-verify_hostname", DOMAIN], input="", capture_output=True, text=True).stdout
+        assert chain.count("BEGIN CERTIFICATE") == 2 and "Pebble Intermediate" in chain, "the leaf and its issuer"
         relay.wait_until(lambda: series(relay, "certificate_last_issued_timestamp_seconds") > 1.7e9)
         got = scrape(relay)
         assert got["tls_certificate_expiry_timestamp_seconds"] > time.time() + 86400
