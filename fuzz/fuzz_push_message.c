@@ -18,7 +18,7 @@ static void check_message(struct span in)
     FUZZ_CHECK(
         push_message_parse(in, to_relay ? PUSH_TO_RELAY : PUSH_TO_PROCESS, &m));
     FUZZ_CHECK(fuzz_is_inside(m.text, in));
-    FUZZ_CHECK(push_message_encode(&m, again) == in.len);
+    FUZZ_CHECK(push_message_encode(&m, again, sizeof(again)) == in.len);
     FUZZ_CHECK(memcmp(again, in.ptr, in.len) == 0);
 }
 
@@ -32,7 +32,8 @@ static void check_wake(struct span in)
         return;
     FUZZ_CHECK(json_valid(in));
     FUZZ_CHECK(m.text.len > 0 && m.text.len <= PUSH_TOKEN_MAX);
-    FUZZ_CHECK(push_message_encode(&m, message) == PUSH_HEAD_LEN + m.text.len);
+    FUZZ_CHECK(push_message_encode(&m, message, sizeof(message)) ==
+               PUSH_HEAD_LEN + m.text.len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

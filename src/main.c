@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "agents.h"
-#include "base/environment.h"
 #include "relay/agent_link.h"
 #include "relay/certificate_files.h"
 #include "relay/config.h"
@@ -49,18 +48,6 @@ static int state_dir_failed(const struct config *config, int failed)
         LOG_TEXT(LOG_PATH, config->text[CONFIG_CERT_CACHE]),
         LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err));
     return EXIT_RUNTIME;
-}
-
-static void log_push(void)
-{
-    /* Nothing else runs yet. */
-    if (getenv(CONFIG_FCM_CREDENTIALS) == NULL) /* NOLINT */
-        log_write(
-            LOG_INFO, "push off: " CONFIG_FCM_CREDENTIALS " unset", NULL, 0);
-    else {
-        LOG(LOG_WARN, "push off: sending is not in this build",
-            LOG_TEXT(LOG_ENV_VAR, CONFIG_FCM_CREDENTIALS));
-    }
 }
 
 static int serve(struct startup *startup, struct relay *relay)
@@ -130,13 +117,26 @@ static bool find_certificates(struct relay *relay, struct agents *agents)
 {
     if (relay->domain != NULL && !certificate_files_load(relay))
         return false;
-    if (agents->channel < 0)
+    if (agents->certificates.channel < 0)
         return true;
-    if (agent_link_open(relay, agents->channel) != 0) {
+    if (agent_link_open(relay, agents->certificates.channel) != 0) {
         log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
         return false;
     }
-    agents->channel = -1;
+    agents->certificates.channel = -1;
+    return true;
+}
+
+/* The relay hears and tells the push process from now on. */
+static bool open_push(struct relay *relay, struct agents *agents)
+{
+    if (agents->push.channel < 0)
+        return true;
+    if (wake_open(relay, agents->push.channel) != 0) {
+        log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
+        return false;
+    }
+    agents->push.channel = -1;
     return true;
 }
 
@@ -150,7 +150,7 @@ static int run_relay(
         log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
     } else {
         relay->log = log;
-        if (find_certificates(relay, agents))
+        if (open_push(relay, agents) && find_certificates(relay, agents))
             status = serve(startup, relay);
         relay_done(relay);
     }
@@ -164,14 +164,13 @@ static int run(struct startup *startup, struct log *log)
     struct agents agents;
     int status = EXIT_RUNTIME;
 
-    log_push();
+    agents_init(&agents);
+    if (!agents_start_push(config, &agents))
+        return EXIT_REFUSED;
     log_starting(config);
     log_capacity(config);
-    if (!agents_start(config, &agents))
-        return EXIT_RUNTIME;
-    /* Whoever sends wakes has it by now; who serves strangers must not. */
-    environment_forget(CONFIG_FCM_CREDENTIALS);
-    status = run_relay(startup, log, &agents);
+    if (agents_start_certificates(config, &agents))
+        status = run_relay(startup, log, &agents);
     agents_end(&agents);
     return status;
 }

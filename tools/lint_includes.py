@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "src/acme": {"acme", "outward", "wire", "base"},
     "src/push": {"push", "outward", "wire", "base"},
     "src/relay": {"relay", "net", "wire", "base", "posture/posture.h", "posture/seal.h"},
-    "src": {"agents.h", "relay", "acme", "push", "net", "wire", "base", "posture/posture.h", "posture/seal.h"},
+    "src": {"agents.h", "relay", "acme", "push", "outward", "net", "wire", "base", "posture/posture.h", "posture/seal.h"},
     "posture": {"posture", "base", "syscall_names.h"},
     "posture/cmd": {"posture", "base"},
 }

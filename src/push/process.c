@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -19,8 +20,8 @@ struct process {
 
 static bool send_message(int fd, const struct push_message *message)
 {
-    uint8_t out[PUSH_MESSAGE_MAX];
-    size_t len = push_message_encode(message, out);
+    uint8_t out[PUSH_HEAD_LEN + PUSH_TEXT_MAX];
+    size_t len = push_message_encode(message, out, sizeof(out));
     ssize_t sent = 0;
 
     if (len == 0)
@@ -91,7 +92,7 @@ static void loop(struct process *p)
 static int run(void *ctx, int channel, int kept)
 {
     const struct process_config *config = ctx;
-    struct process p = {.fd = channel};
+    struct process *p = calloc(1, sizeof(*p));
     struct credentials account;
     struct sender_config setup = {
         .account = &account,
@@ -99,22 +100,26 @@ static int run(void *ctx, int channel, int kept)
         .ca_file = config->ca_file,
         .user_agent = config->user_agent,
         .report = on_report,
-        .ctx = &p,
+        .ctx = p,
     };
     int status = 1;
 
     (void)kept;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
-        !credentials_read(config->credentials, &account))
+    if (p == NULL || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK ||
+        !credentials_read(config->credentials, &account)) {
+        free(p);
         return 1;
-    p.sender = sender_new(&setup);
-    if (p.sender != NULL) {
-        loop(&p);
+    }
+    p->fd = channel;
+    p->sender = sender_new(&setup);
+    if (p->sender != NULL) {
+        loop(p);
         status = 0;
     }
-    sender_free(p.sender);
+    sender_free(p->sender);
     credentials_done(&account);
     curl_global_cleanup();
+    free(p);
     return status;
 }
 

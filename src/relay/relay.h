@@ -66,6 +66,8 @@ struct relay {
     uv_mutex_t accept_turn; /* of all listeners */
     bool has_turn;
 
+    struct wakes wakes; /* of devices, by a push process */
+
     struct process_stats_source process; /* read by the control shard */
     const struct posture_record *record; /* of the boot; NULL: none */
     const char *mode;                    /* of its check; a constant */

@@ -89,10 +89,10 @@ bool push_message_parse(
 }
 
 size_t push_message_encode(
-    const struct push_message *message, uint8_t ret[PUSH_MESSAGE_MAX])
+    const struct push_message *message, uint8_t *ret, size_t cap)
 {
     assert(message->type < PUSH_TYPE_COUNT);
-    if (!is_legal(message))
+    if (!is_legal(message) || cap < PUSH_HEAD_LEN + message->text.len)
         return 0;
     ret[0] = CODEC_VERSION;
     ret[AT_TYPE] = (uint8_t)message->type;

@@ -76,9 +76,9 @@ struct push_message {
 MUST_CHECK NONNULL bool push_message_parse(
     struct span in, enum push_direction direction, struct push_message *ret);
 
-/* Write the message.  Returns its length; 0 if it breaks a rule that the
- * parser checks. */
+/* Write the message to ret, cap bytes.  Returns its length; 0 if it breaks a
+ * rule that the parser checks, or does not fit.  PUSH_MESSAGE_MAX is enough. */
 MUST_CHECK NONNULL size_t push_message_encode(
-    const struct push_message *message, uint8_t ret[PUSH_MESSAGE_MAX]);
+    const struct push_message *message, uint8_t *ret, size_t cap);
 
 const char *push_outcome_name(enum push_outcome outcome);

@@ -65,7 +65,7 @@ class Issuing(Relay):
             return s.recv(4096).startswith(b"HTTP/1.1 200")
 
     def supervisor(self):
-        [pid] = children(self.process.pid)
+        [pid] = [p for p in children(self.process.pid) if pathlib.Path(f"/proc/{p}/comm").read_text() == "relay-acme-sv\n"]
         return pid
 
     def agent(self):

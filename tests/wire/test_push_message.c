@@ -47,7 +47,7 @@ static void there_and_back(void **state)
     assert_int_equal(ARRAY_LEN(samples), PUSH_TYPE_COUNT);
     for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
         const struct push_message *want = &samples[i];
-        size_t len = push_message_encode(want, buf);
+        size_t len = push_message_encode(want, buf, sizeof(buf));
         enum push_direction to = direction_of(want->type);
         struct push_message got;
 
@@ -118,12 +118,14 @@ static void limits(void **state)
         struct push_message m = {.type = cases[i].type,
             .id = cases[i].type == PUSH_DIED ? 0 : 1,
             .text = span_of(long_text, cases[i].most)};
-        size_t len = push_message_encode(&m, buf);
+        size_t len = push_message_encode(&m, buf, sizeof(buf));
 
         assert_int_equal(len, PUSH_HEAD_LEN + cases[i].most);
+        assert_int_equal(push_message_encode(&m, buf, len), len);
+        assert_int_equal(push_message_encode(&m, buf, len - 1), 0);
         assert_true(parse(span_of(buf, len), direction_of(m.type)));
         m.text.len++;
-        assert_int_equal(push_message_encode(&m, buf), 0);
+        assert_int_equal(push_message_encode(&m, buf, sizeof(buf)), 0);
     }
     /* one byte more than the encoder would write */
     uint8_t over[PUSH_MESSAGE_MAX + 1] = {1, PUSH_SEND, 0, 0, 0, 0, 0, 1};
