@@ -17,9 +17,9 @@ static inline EVP_PKEY *made_key(void)
     return key;
 }
 
-/* Its PKCS#8 PEM as the text of a JSON string: line ends as \n; the caller's
- * to free. */
-static inline char *made_key_json(EVP_PKEY *key)
+/* Its PKCS#8 PEM as the text of a JSON string: line ends as \n; encrypted by
+ * the password unless that is NULL; the caller's to free. */
+static inline char *made_key_json(EVP_PKEY *key, const char *password)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     char *pem = NULL;
@@ -28,7 +28,10 @@ static inline char *made_key_json(EVP_PKEY *key)
     long len = 0;
 
     assert_int_equal(
-        PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+        PEM_write_bio_PKCS8PrivateKey(bio, key,
+            password == NULL ? NULL : EVP_aes_128_cbc(), password,
+            password == NULL ? 0 : (int)strlen(password), NULL, NULL),
+        1);
     len = BIO_get_mem_data(bio, &pem);
     ret = calloc(2, (size_t)len + 1);
     assert_non_null(ret);

@@ -15,7 +15,7 @@ static int set_up(void **state)
     EVP_PKEY *key = made_key();
 
     (void)state;
-    key_json = made_key_json(key);
+    key_json = made_key_json(key, NULL);
     EVP_PKEY_free(key);
     return 0;
 }
@@ -126,9 +126,26 @@ static void refused(void **state)
 static void no_rsa(void **state)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    char *json = made_key_json(key);
+    char *json = made_key_json(key, NULL);
 
     (void)state;
+    assert_true(text_format(document, sizeof(document),
+        "{\"type\":\"service_account\",\"client_email\":\"p\","
+        "\"private_key\":\"%s\"}",
+        json));
+    assert_non_null(credentials_check(document));
+    free(json);
+    EVP_PKEY_free(key);
+}
+
+/* There is nobody to ask for its password. */
+static void encrypted(void **state)
+{
+    EVP_PKEY *key = made_key();
+    char *json = made_key_json(key, "password");
+
+    (void)state;
+    assert_non_null(strstr(json, "ENCRYPTED"));
     assert_true(text_format(document, sizeof(document),
         "{\"type\":\"service_account\",\"client_email\":\"p\","
         "\"private_key\":\"%s\"}",
@@ -146,6 +163,7 @@ int main(void)
         cmocka_unit_test(other_forms_of_a_key),
         cmocka_unit_test(refused),
         cmocka_unit_test(no_rsa),
+        cmocka_unit_test(encrypted),
     };
 
     return cmocka_run_group_tests_name("credentials", tests, set_up, tear_down);
