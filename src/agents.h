@@ -1,6 +1,7 @@
 /*
  * agents: the processes that talk out on the relay's behalf, from options to
- * their end.  Today that is the one that orders certificates (acme/agent.h).
+ * their end: one orders certificates (acme/agent.h), one sends push wakes
+ * (push/process.h).
  *
  * They are forked before threads are started and before the relay seals
  * itself: they keep the right to connect out, which it gives up.  Each holds
@@ -13,11 +14,19 @@
 #include "base/attr.h"
 #include "relay/config.h"
 
-struct agents {
-    int channel; /* the relay's end; -1: handed on, or no agent runs */
+struct agents_process {
+    int channel; /* the relay's end; -1: handed on, or none runs */
     int process; /* of the supervisor, pidfd_open(2); -1: none */
     pid_t pid;
 };
+
+struct agents {
+    struct agents_process certificates;
+    struct agents_process push;
+};
+
+/* None runs. */
+NONNULL void agents_init(struct agents *agents);
 
 /* Add what is wrong with their options to the problems of the config. */
 NONNULL void agents_check(struct config *config);
@@ -28,9 +37,17 @@ NONNULL void agents_check(struct config *config);
  */
 NONNULL const char *agents_check_credentials(const char *document);
 
-/* Start those that the options ask for.  False: it was logged why not. */
-MUST_CHECK NONNULL bool agents_start(
-    const struct config *config, struct agents *ret);
+/*
+ * Start the push process if there are credentials, and forget them: no other
+ * process has them then.  False: it was logged why not.
+ */
+MUST_CHECK NONNULL bool agents_start_push(
+    const struct config *config, struct agents *agents);
 
-/* Wait for their end, for a moment: the channel is closed by now. */
+/* Start the one for certificates if the options ask for it; after the above.
+ * False: it was logged why not. */
+MUST_CHECK NONNULL bool agents_start_certificates(
+    const struct config *config, struct agents *agents);
+
+/* Wait for their end, for a moment: their channels are closed by now. */
 NONNULL void agents_end(struct agents *agents);

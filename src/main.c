@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "agents.h"
-#include "base/environment.h"
 #include "base/own.h"
 #include "net/local_socket.h"
 #include "relay/activation.h"
@@ -54,18 +53,6 @@ static int state_dir_failed(const struct config *config, int failed)
         LOG_TEXT(LOG_PATH, config->text[CONFIG_CERT_CACHE]),
         LOG_TEXT(LOG_ERR, err == NULL ? "unknown error" : err));
     return EXIT_RUNTIME;
-}
-
-static void log_push(void)
-{
-    /* Nothing else runs yet. */
-    if (getenv(CONFIG_FCM_CREDENTIALS) == NULL) /* NOLINT */
-        log_write(
-            LOG_INFO, "push off: " CONFIG_FCM_CREDENTIALS " unset", NULL, 0);
-    else {
-        LOG(LOG_WARN, "push off: sending is not in this build",
-            LOG_TEXT(LOG_ENV_VAR, CONFIG_FCM_CREDENTIALS));
-    }
 }
 
 /* Everything that listens; what was handed over and is not asked for any more
@@ -167,13 +154,26 @@ static bool find_certificates(struct relay *relay, struct agents *agents)
 {
     if (relay->domain != NULL && !certificate_files_load(relay))
         return false;
-    if (agents->channel < 0)
+    if (agents->certificates.channel < 0)
         return true;
-    if (agent_link_open(relay, agents->channel) != 0) {
+    if (agent_link_open(relay, agents->certificates.channel) != 0) {
         log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
         return false;
     }
-    agents->channel = -1;
+    agents->certificates.channel = -1;
+    return true;
+}
+
+/* The relay hears and tells the push process from now on. */
+static bool open_push(struct relay *relay, struct agents *agents)
+{
+    if (agents->push.channel < 0)
+        return true;
+    if (wake_open(relay, agents->push.channel) != 0) {
+        log_write(LOG_ERROR, "cannot start: out of memory", NULL, 0);
+        return false;
+    }
+    agents->push.channel = -1;
     return true;
 }
 
@@ -197,7 +197,8 @@ static int run_relay(
         relay->taker = startup->taker;
         relay->instance_lock = held->lock;
         find_manager(relay);
-        if (find_certificates(relay, &held->agents))
+        if (open_push(relay, &held->agents) &&
+            find_certificates(relay, &held->agents))
             status = serve(startup, relay);
         relay_done(relay);
     }
@@ -231,14 +232,13 @@ static int run(struct startup *startup, struct log *log, int lock)
     struct held held = {.lock = lock};
     int status = EXIT_RUNTIME;
 
-    log_push();
+    agents_init(&held.agents);
+    if (!agents_start_push(config, &held.agents))
+        return EXIT_REFUSED;
     log_starting(config);
     log_capacity(config);
-    if (!agents_start(config, &held.agents))
-        return EXIT_RUNTIME;
-    /* Whoever sends wakes has it by now; who serves strangers must not. */
-    environment_forget(CONFIG_FCM_CREDENTIALS);
-    status = run_relay(startup, log, &held);
+    if (agents_start_certificates(config, &held.agents))
+        status = run_relay(startup, log, &held);
     agents_end(&held.agents);
     return status;
 }

@@ -18,7 +18,7 @@ import xml.etree.ElementTree as ET
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"  # the one that Debian's python3-* packages serve
-THREADED = ["relay/address_table", "relay/log", "relay/metrics", "relay/races"]  # what several threads touch
+THREADED = ["relay/address_table", "relay/log", "relay/metrics", "relay/races", "relay/wake_ceiling"]  # what several threads touch
 
 
 class Totals:

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acme/clock.h"
 #include "acme/store.h"
+#include "outward/clock.h"
 
 static uint32_t chance(void)
 {

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "acme/clock.h"
 #include "acme/request.h"
+#include "outward/clock.h"
 
 int64_t agent_due_s(const struct agent *a)
 {

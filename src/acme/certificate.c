@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <time.h>
 
-#include "acme/crypto.h"
 #include "acme/pem.h"
 #include "base/base64url.h"
+#include "outward/crypto.h"
 #include "wire/pem_block.h"
 
 static const char *const texts[] = {

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "acme/clock.h"
 #include "base/text.h"
+#include "outward/clock.h"
 
 static void cancel(struct order *o)
 {

@@ -3,8 +3,8 @@
 #include <openssl/core_names.h>
 #include <openssl/sha.h>
 
-#include "acme/crypto.h"
 #include "base/base64url.h"
+#include "outward/crypto.h"
 
 enum {
     COORDINATE_LEN = 32, /* bytes of P-256 */

@@ -4,8 +4,8 @@
 #include <openssl/pem.h>
 #include <stdlib.h>
 
-#include "acme/crypto.h"
 #include "base/num.h"
+#include "outward/crypto.h"
 
 void pem_done(struct pem *pem)
 {

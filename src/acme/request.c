@@ -4,8 +4,8 @@
 #include <openssl/sha.h>
 #include <string.h>
 
-#include "acme/crypto.h"
 #include "base/text.h"
+#include "outward/crypto.h"
 
 /* id-pe-acmeIdentifier, RFC 8737 section 6.1 */
 static const char acme_identifier[] = "1.3.6.1.5.5.7.1.31";

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "acme/crypto.h"
 #include "base/own.h"
 #include "base/text.h"
+#include "outward/crypto.h"
 #include "wire/pem_block.h"
 
 static const char account_name[] = "acme_account+key";

@@ -4,9 +4,8 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/num.h"
+#include "outward/https.h"
 
 struct transport {
     CURL *curl;
@@ -51,34 +50,21 @@ static int on_progress(void *ctx, curl_off_t to_get, curl_off_t got,
 static bool set_options(struct transport *t)
 {
     CURL *c = t->curl;
-    const char *ca_file = t->config.ca_file;
-    bool is_set =
-        curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-        curl_easy_setopt(
-            c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
-            (long)TRANSPORT_CONNECT_MS) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)TRANSPORT_TOTAL_MS) ==
-            CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_USERAGENT, t->config.user_agent) ==
-            CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_WRITEDATA, t) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) ==
-            CURLE_OK &&
-        curl_easy_setopt(c, CURLOPT_XFERINFODATA, t) == CURLE_OK;
+    const struct https_options options = {
+        .ca_file = t->config.ca_file,
+        .user_agent = t->config.user_agent,
+        .connect_ms = TRANSPORT_CONNECT_MS,
+        .total_ms = TRANSPORT_TOTAL_MS,
+    };
 
-    return is_set &&
-           (ca_file == NULL ||
-               (curl_easy_setopt(c, CURLOPT_CAINFO, ca_file) == CURLE_OK &&
-                   curl_easy_setopt(c, CURLOPT_CAPATH, NULL) == CURLE_OK));
+    return https_set(c, &options) &&
+           curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) ==
+               CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_XFERINFODATA, t) == CURLE_OK;
 }
 
 /* Append a line to the list; on failure the list is freed. */
@@ -146,44 +132,6 @@ static bool set_request(struct transport *t, const struct acme_request *request)
                CURLE_OK;
 }
 
-/* The only field of that name in the last response, or "". */
-static const char *field(struct transport *t, const char *name)
-{
-    struct curl_header *header = NULL;
-
-    if (curl_easy_header(t->curl, name, 0, CURLH_HEADER, -1, &header) !=
-            CURLHE_OK ||
-        header->amount != 1)
-        return "";
-    return header->value;
-}
-
-/* Seconds until then; 0 if it has passed. */
-static uint64_t seconds_until(time_t date)
-{
-    time_t now = time(NULL);
-
-    return date > now ? (uint64_t)(date - now) : 0;
-}
-
-/* Seconds or a date, RFC 9110 section 10.2.3; from now, bounded; -1: none. */
-static int64_t read_retry_after(const char *text)
-{
-    uint64_t seconds = 0;
-
-    if (text[0] == '\0')
-        return -1;
-    if (!num_parse_u64(span_str(text), UINT32_MAX, &seconds)) {
-        time_t date = curl_getdate(text, NULL);
-
-        if (date == (time_t)-1)
-            return -1;
-        seconds = seconds_until(date);
-    }
-    return seconds > TRANSPORT_RETRY_AFTER_MAX_S ? TRANSPORT_RETRY_AFTER_MAX_S
-                                                 : (int64_t)seconds;
-}
-
 /* A nonce is base64url, RFC 8555 section 6.5.1. */
 static bool is_nonce(const char *text)
 {
@@ -194,8 +142,8 @@ static bool is_nonce(const char *text)
 
 static void read_answer(struct transport *t, struct acme_response *ret)
 {
-    const char *nonce = field(t, "Replay-Nonce");
-    const char *location = field(t, "Location");
+    const char *nonce = https_field(t->curl, "Replay-Nonce");
+    const char *location = https_field(t->curl, "Location");
 
     *ret = (struct acme_response){.body = span_of(t->body, t->body_len)};
     (void)curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &ret->status);
@@ -203,7 +151,8 @@ static void read_answer(struct transport *t, struct acme_response *ret)
         memcpy(ret->nonce, nonce, strlen(nonce) + 1);
     if (document_is_url(location))
         memcpy(ret->location.text, location, strlen(location) + 1);
-    ret->retry_after_s = read_retry_after(field(t, "Retry-After"));
+    ret->retry_after_s =
+        https_retry_after(t->curl, TRANSPORT_RETRY_AFTER_MAX_S);
 }
 
 /* The library has limits for headers too, and says "out of memory" above

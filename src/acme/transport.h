@@ -1,10 +1,8 @@
 /*
  * transport: one HTTPS request at a time to a CA, blocking.
  *
- * https only, TLS 1.2 at least, certificates always verified (against
- * ca_file alone, if given); no redirect is followed, no proxy is taken from
- * the environment, nothing is kept but the open connection.  Time, headers
- * and body are bounded.
+ * What outward/https.h says holds; nothing is kept but the open connection.
+ * Time, headers and body are bounded.
  */
 #pragma once
 

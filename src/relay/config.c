@@ -16,6 +16,8 @@ enum {
     HOST_LABEL_MAX_LEN = 63, /* bytes; RFC 1035 section 2.3.4 */
 };
 
+enum { ENDPOINT_MAX_LEN = 300 }; /* of a URL with a host's name and a port */
+
 static const char *const true_words[] = {"1", "t", "T", "true", "TRUE", "True"};
 static const char *const false_words[] = {
     "0", "f", "F", "false", "FALSE", "False"};
@@ -447,6 +449,38 @@ static void check_take_over(struct config *c)
         config_add_problem(c, &problem, path);
 }
 
+/* https://HOST or https://HOST:PORT, and nothing behind it. */
+static bool is_endpoint(const char *url)
+{
+    static const char scheme[] = "https://";
+    size_t start = sizeof(scheme) - 1;
+    size_t len = strlen(url);
+
+    if (len <= start || len > ENDPOINT_MAX_LEN ||
+        memcmp(url, scheme, start) != 0)
+        return false;
+    for (size_t i = start; i < len; i++) {
+        if (!isalnum((unsigned char)url[i]) && strchr(".-:[]", url[i]) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void check_push(struct config *c)
+{
+    static const struct config_problem problem = {
+        .key = "--push-endpoint",
+        .msg = "refusing to start: invalid --push-endpoint",
+        .err = "wakes cannot be sent there",
+        .expected = "https://HOST or https://HOST:PORT",
+        .fix = "--push-endpoint https://push.example.com, or drop it for "
+               "Google's",
+    };
+
+    if (!is_endpoint(c->text[CONFIG_PUSH_ENDPOINT]))
+        config_add_problem(c, &problem, c->text[CONFIG_PUSH_ENDPOINT]);
+}
+
 static void validate(struct config *c)
 {
     check_mode(c);
@@ -465,6 +499,7 @@ static void validate(struct config *c)
     check_acme(c);
     check_metrics(c);
     check_take_over(c);
+    check_push(c);
 }
 
 uint64_t config_descriptors(const struct config *config)

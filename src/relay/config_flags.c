@@ -62,7 +62,7 @@ static const struct config_flag_row flags[] = {
     [CONFIG_HELP] = BOOL("help",
         "print this and exit"),
     [CONFIG_HELP_CERTIFICATES] = BOOL("help-certificates",
-        "print the flags of certificates, and exit"),
+        "print those of certificates and push"),
     [CONFIG_HELP_LIMITS] = BOOL("help-limits",
         "print threads and limits, and exit"),
     [CONFIG_CERT_CACHE] = TEXT("cert-cache", "DIR", "",
@@ -78,6 +78,10 @@ static const struct config_flag_row flags[] = {
         "of the CA (default Let's Encrypt's)"),
     [CONFIG_ACME_CA_FILE] = TEXT("acme-ca-file", "FILE", "",
         "what the CA is trusted by (default the system's)"),
+    [CONFIG_PUSH_ENDPOINT] = TEXT("push-endpoint", "URL", "https://fcm.googleapis.com",
+        "where push wakes are sent (default Google's)"),
+    [CONFIG_PUSH_CA_FILE] = TEXT("push-ca-file", "FILE", "",
+        "what that is trusted by (default the system's)"),
     [CONFIG_THREADS] = COUNT("threads", "N",
         "workers (CPUs that this process may use)", 1, LIMIT_THREADS, 0),
     [CONFIG_MAX_CONNECTIONS] = COUNT("max-connections", "N",
@@ -118,6 +122,8 @@ static const struct config_flag_row flags[] = {
         "kept for all connections (a quarter of memory)", 1048576, UINT64_MAX / 2, 0),
     [CONFIG_DRAIN_SECONDS] = COUNT("drain-seconds", "N",
         "of closes after a take-over", 1, 3600, LIMIT_YIELD_SECONDS),
+    [CONFIG_MAX_WAKES_PER_SECOND] = COUNT("max-wakes-per-second", "N",
+        "push wakes, of all server-ids", 0, 10000, LIMIT_WAKES_PER_SECOND),
 };
 /* clang-format on */
 
@@ -175,7 +181,8 @@ void config_help(FILE *out)
 void config_help_certificates(FILE *out)
 {
     (void)fputs("Certificates of pyrycode-relay: ordered from a CA for "
-                "--domain, or given.\n\n",
+                "--domain, or given.\n"
+                "Push wakes: sent if " CONFIG_FCM_CREDENTIALS " is set.\n\n",
         out);
     for (size_t i = CONFIG_FIRST_CERTIFICATE; i < CONFIG_FIRST_LIMIT; i++)
         print_row(out, i, 23);

@@ -7,6 +7,7 @@
 #include "relay/log.h"
 #include "relay/relay.h"
 #include "relay/session.h"
+#include "relay/wake.h"
 #include "wire/envelope.h"
 #include "wire/json.h"
 
@@ -282,8 +283,7 @@ void forward_from_binary(
     if (status == ENVELOPE_ROUTE) {
         route(binary, &envelope);
     } else if (status == ENVELOPE_PUSH_WAKE) {
-        log_conn(LOG_WARN, "binary_forwarder_push_wake_dropped", binary,
-            "relay: push is off");
+        wake_request(binary, envelope.push_wake);
     } else if (is_bad_text(opcode, payload)) {
         close_bad_text(binary);
     } else {

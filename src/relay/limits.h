@@ -79,6 +79,16 @@ enum {
     LIMIT_PENDING = 1024,
     /* connections before the end of their PROXY header and TLS handshake */
     LIMIT_HANDSHAKES = 1024,
+    /* push wakes of one server-id: at once, and ms for one more; with that many
+     * accounts, 64 bytes each, of which those are reused that say nothing */
+    LIMIT_WAKE_BURST = 6,
+    LIMIT_WAKE_INTERVAL_MS = 10000,
+    LIMIT_WAKE_ACCOUNTS = 65536,
+    /* push wakes under way; a power of two, since ids are made with it */
+    LIMIT_WAKES = 32,
+    /* push wakes of all server-ids in a second: a project of FCM may send 10,000
+     * a second, and a relay that wakes a hundred is either large or abused */
+    LIMIT_WAKES_PER_SECOND = 100,
     /* what a flag may ask for: more is a mistake */
     LIMIT_COUNT = 1073741824,
     LIMIT_THREADS = 64,

@@ -36,6 +36,7 @@
     X(LOG_CONN_ID, "conn_id")                                                  \
     X(LOG_DEVICE_NAME, "device_name")                                          \
     X(LOG_DOMAIN, "domain")                                                    \
+    X(LOG_DURATION, "duration")                                                \
     X(LOG_EFFECTIVE_UID, "effective_uid")                                      \
     X(LOG_ENFORCED, "enforced")                                                \
     X(LOG_ENV_VAR, "env_var")                                                  \
@@ -44,6 +45,7 @@
     X(LOG_EXPECTED, "expected")                                                \
     X(LOG_EXPIRES, "expires")                                                  \
     X(LOG_FAILED, "failed")                                                    \
+    X(LOG_FCM_MESSAGE_ID, "fcm_message_id")                                    \
     X(LOG_FIX, "fix")                                                          \
     X(LOG_FLAG, "flag")                                                        \
     X(LOG_HELD_BEFORE, "held_before")                                          \
@@ -66,6 +68,7 @@
     X(LOG_SUPPRESSED, "suppressed")                                            \
     X(LOG_SYSCALL, "syscall")                                                  \
     X(LOG_SYSCALL_NUMBER, "syscall_number")                                    \
+    X(LOG_TOKEN_FP, "token_fp")                                                \
     X(LOG_UNEXPECTED_PORTS, "unexpected_ports")                                \
     X(LOG_VALUE, "value")                                                      \
     X(LOG_VERDICT, "verdict")                                                  \

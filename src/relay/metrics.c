@@ -20,10 +20,15 @@ static const uint64_t connection_age[] = {1 * SECOND, 10 * SECOND, 60 * SECOND,
     300 * SECOND, 1800 * SECOND, 3600 * SECOND, 21600 * SECOND, 86400 * SECOND,
     604800 * SECOND};
 
+/* An access token, a send, and what retries may add. */
+static const uint64_t push_duration[] = {50, 100, 250, 500, 1 * SECOND, 2500,
+    5 * SECOND, 10 * SECOND, 20 * SECOND, 40 * SECOND, 80 * SECOND};
+
 static const struct metrics_bounds scales[METRIC_SCALE_COUNT] = {
     [SCALE_FRAME_SIZE] = {frame_size, ARRAY_LEN(frame_size)},
     [SCALE_FORWARD_LATENCY] = {forward_latency, ARRAY_LEN(forward_latency)},
     [SCALE_CONNECTION_AGE] = {connection_age, ARRAY_LEN(connection_age)},
+    [SCALE_PUSH_DURATION] = {push_duration, ARRAY_LEN(push_duration)},
 };
 
 _Static_assert(ARRAY_LEN(forward_latency) < METRIC_BUCKETS_MAX,

@@ -36,6 +36,7 @@ enum metric_scale {
     SCALE_FRAME_SIZE,      /* bytes of payload */
     SCALE_FORWARD_LATENCY, /* nanoseconds */
     SCALE_CONNECTION_AGE,  /* milliseconds */
+    SCALE_PUSH_DURATION,   /* milliseconds */
     METRIC_SCALE_COUNT
 };
 

@@ -18,6 +18,12 @@
         "Registrations that were refused, by reason.")                         \
     X(FAMILY_PUSH_WAKES, METRICS_PREFIX "push_wakes_total",                    \
         "Push wakes by outcome.")                                              \
+    X(FAMILY_PUSH_REFUSED, METRICS_PREFIX "push_wakes_refused_total",          \
+        "Wishes to wake a device that were not granted, by reason.")           \
+    X(FAMILY_PUSH_RETRIES, METRICS_PREFIX "push_retries_total",                \
+        "Requests to FCM beyond the first of a wake.")                         \
+    X(FAMILY_PUSH_DEATHS, METRICS_PREFIX "push_process_deaths_total",          \
+        "Push processes that died and were started anew.")                     \
     X(FAMILY_UPGRADE_FAILURES, METRICS_PREFIX "upgrade_failures_total",        \
         "Requests that never became a WebSocket, by reason.")                  \
     X(FAMILY_DEVICE_NAMES_CUT, METRICS_PREFIX "device_names_cut_total",        \
@@ -83,6 +89,8 @@
         "Binaries with a live connection.")                                    \
     X(FAMILY_CONNECTED_PHONES, METRICS_PREFIX "connected_phones",              \
         "Registered phones.")                                                  \
+    X(FAMILY_PUSH_UNDER_WAY, METRICS_PREFIX "push_wakes_under_way",            \
+        "Push wakes that have not ended.")                                     \
     X(FAMILY_CONNECTIONS, METRICS_PREFIX "connections",                        \
         "Open connections by kind.")                                           \
     X(FAMILY_CONNECTIONS_LIMIT, METRICS_PREFIX "connections_limit",            \
@@ -157,6 +165,16 @@
     X(METRIC_PUSH_TOKEN_FETCH_FAILED, FAMILY_PUSH_WAKES,                       \
         "outcome=\"token_fetch_failed\"")                                      \
     X(METRIC_PUSH_DROPPED, FAMILY_PUSH_WAKES, "outcome=\"dropped\"")           \
+    X(METRIC_PUSH_OFF, FAMILY_PUSH_REFUSED, "reason=\"off\"")                  \
+    X(METRIC_PUSH_MALFORMED, FAMILY_PUSH_REFUSED, "reason=\"malformed\"")      \
+    X(METRIC_PUSH_PLATFORM, FAMILY_PUSH_REFUSED, "reason=\"platform\"")        \
+    X(METRIC_PUSH_TOKEN, FAMILY_PUSH_REFUSED, "reason=\"token\"")              \
+    X(METRIC_PUSH_SERVER_ID, FAMILY_PUSH_REFUSED, "reason=\"server_id\"")      \
+    X(METRIC_PUSH_CEILING, FAMILY_PUSH_REFUSED, "reason=\"ceiling\"")          \
+    X(METRIC_PUSH_IN_FLIGHT, FAMILY_PUSH_REFUSED, "reason=\"in_flight\"")      \
+    X(METRIC_PUSH_PROCESS, FAMILY_PUSH_REFUSED, "reason=\"process\"")          \
+    X(METRIC_PUSH_RETRIES, FAMILY_PUSH_RETRIES, "")                            \
+    X(METRIC_PUSH_DEATHS, FAMILY_PUSH_DEATHS, "")                              \
     X(METRIC_UPGRADE_NONE, FAMILY_UPGRADE_FAILURES, "reason=\"not_upgrade\"")  \
     X(METRIC_UPGRADE_METHOD, FAMILY_UPGRADE_FAILURES, "reason=\"method\"")     \
     X(METRIC_UPGRADE_VERSION, FAMILY_UPGRADE_FAILURES, "reason=\"version\"")   \
@@ -311,6 +329,7 @@
     X(METRIC_LOG_SUPPRESSED, FAMILY_LOG_SUPPRESSED, "")                        \
     X(METRIC_CONNECTED_BINARIES, FAMILY_CONNECTED_BINARIES, "")                \
     X(METRIC_CONNECTED_PHONES, FAMILY_CONNECTED_PHONES, "")                    \
+    X(METRIC_PUSH_UNDER_WAY, FAMILY_PUSH_UNDER_WAY, "")                        \
     X(METRIC_CERTIFICATE_EXPIRY, FAMILY_CERTIFICATE_EXPIRY, "")                \
     X(METRIC_CERTIFICATE_ISSUED, FAMILY_CERTIFICATE_ISSUED, "")                \
     X(METRIC_CERTIFICATE_NEXT_TRY, FAMILY_CERTIFICATE_NEXT_TRY, "")            \
@@ -343,4 +362,5 @@
     X(HISTOGRAM_LATENCY_BINARY_TO_PHONE, SCALE_FORWARD_LATENCY,                \
         "direction=\"binary_to_phone\"")                                       \
     X(HISTOGRAM_AGE_BINARY, SCALE_CONNECTION_AGE, "kind=\"binary\"")           \
-    X(HISTOGRAM_AGE_PHONE, SCALE_CONNECTION_AGE, "kind=\"phone\"")
+    X(HISTOGRAM_AGE_PHONE, SCALE_CONNECTION_AGE, "kind=\"phone\"")             \
+    X(HISTOGRAM_PUSH_DURATION, SCALE_PUSH_DURATION, "")

@@ -50,6 +50,8 @@ static const struct {
         "From the last byte of a frame read to its last byte written.", 9},
     [SCALE_CONNECTION_AGE] = {METRICS_PREFIX "connection_age_seconds",
         "Age of upgraded connections at their end.", 3},
+    [SCALE_PUSH_DURATION] = {METRICS_PREFIX "push_duration_seconds",
+        "From a binary's wish to the end of its push wake.", 3},
 };
 
 static const struct {
@@ -125,7 +127,7 @@ static void add_histogram(struct text *out, const struct metrics_sum *sum,
         text_add_str(out, name);
         text_add_str(out, "_bucket{");
         text_add_str(out, labels);
-        text_add_str(out, ",le=\"");
+        text_add_str(out, labels[0] == '\0' ? "le=\"" : ",le=\"");
         if (i < bounds.count) {
             decimal_add(out, bounds.bounds[i], scales[scale].decimals);
         } else {
@@ -200,14 +202,24 @@ static void add_build_info(struct text *out, const char *version)
     text_add_str(out, "\"} 1\n");
 }
 
+/* Those exist only with push. */
+static bool is_of_push(enum metric_family family)
+{
+    return family == FAMILY_PUSH_WAKES || family == FAMILY_PUSH_REFUSED ||
+           family == FAMILY_PUSH_RETRIES || family == FAMILY_PUSH_DEATHS ||
+           family == FAMILY_PUSH_UNDER_WAY;
+}
+
 void metrics_render(const struct metrics_view *view, struct text *ret)
 {
     for (size_t i = 0; i < METRIC_FAMILY_COUNT; i++) {
-        if (i != FAMILY_PUSH_WAKES || view->push)
+        if (view->push || !is_of_push((enum metric_family)i))
             add_family(ret, view->sum, (enum metric_family)i);
     }
-    for (size_t i = 0; i < METRIC_SCALE_COUNT; i++)
-        add_scale(ret, view->sum, (enum metric_scale)i);
+    for (size_t i = 0; i < METRIC_SCALE_COUNT; i++) {
+        if (view->push || i != SCALE_PUSH_DURATION)
+            add_scale(ret, view->sum, (enum metric_scale)i);
+    }
     add_posture(ret, view);
     add_build_info(ret, view->version);
     if (view->process != NULL)

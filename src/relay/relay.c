@@ -262,6 +262,7 @@ static void set_gauges(struct relay *relay)
     metrics_set(m, METRIC_WORKERS_ALIVE, relay_alive(relay, now_ms));
     metrics_set(m, METRIC_WORKER_BEAT_AGE, beat_age(relay, now_ms));
     metrics_set(m, METRIC_GRACE_WINDOWS, grace_windows(relay));
+    metrics_set(m, METRIC_PUSH_UNDER_WAY, wake_count(relay));
     metrics_set(m, METRIC_READY, is == RELAY_READY);
     metrics_set(m, METRIC_DRAINING, is == RELAY_DRAINING);
     if (relay->log != NULL)
@@ -384,6 +385,7 @@ static void on_second(uv_timer_t *second)
     if (relay->log != NULL)
         log_tick(relay->log);
     status_take_sample(relay);
+    wake_tick(relay);
     certificate_files_follow(relay);
     if (atomic_load(&relay->yielded))
         yield_look(relay);
@@ -519,6 +521,7 @@ int relay_serve(struct relay *relay)
         worker_run(&relay->control.worker);
     }
     stop_workers(relay);
+    wake_close(relay);
     if (relay->log != NULL)
         log_tick(relay->log);
     if (failed != 0)
@@ -552,6 +555,7 @@ void relay_done(struct relay *relay)
     relay_unbind(relay);
     for (size_t i = 0; i < relay->shard_count; i++)
         shard_done(&relay->shards[i]);
+    wake_done(relay);
     shard_done(control);
     tls_shared_free(relay->tls);
     relay->tls = NULL;

@@ -75,6 +75,8 @@ struct relay {
     struct taker *taker; /* of --take-over; NULL: not given */
     struct giver giver;  /* of the control shard */
 
+    struct wakes wakes; /* of devices, by a push process */
+
     struct process_stats_source process; /* read by the control shard */
     const struct posture_record *record; /* of the boot; NULL: none */
     const char *mode;                    /* of its check; a constant */

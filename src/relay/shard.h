@@ -14,6 +14,7 @@
 #include "relay/conn.h"
 #include "relay/metrics.h"
 #include "relay/registry.h"
+#include "relay/wake.h"
 #include "wire/http_head.h"
 
 struct relay;
@@ -41,7 +42,8 @@ struct shard {
     size_t conn_count;
     struct conn *dirty;    /* connections with something to write */
     struct http_head head; /* of the request being read */
-    uint32_t serial;       /* of the last connection's number */
+    struct wake_scratch wake;
+    uint32_t serial; /* of the last connection's number */
     uint32_t ping_count;
     uint64_t round_ns; /* when the connection being served became ready */
     bool draining;

@@ -87,6 +87,7 @@ void status_metrics(struct conn *c)
         .process = &process,
         .posture = posture,
         .version = VERSION,
+        .push = relay->wakes.is_on,
     };
 
     process_stats_read(&relay->process, &process);

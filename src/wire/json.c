@@ -427,6 +427,21 @@ static uint8_t folded(uint8_t c)
     return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
+/* The character at *at, of one byte if it is not escaped; its length. */
+static size_t next_plain(
+    struct span escaped, size_t *at, uint8_t out[CHARACTER_MAX])
+{
+    size_t len = 1;
+
+    out[0] = escaped.ptr[*at];
+    if (out[0] == '\\') {
+        *at += unescape(span_from(escaped, *at), out, &len);
+    } else {
+        *at += 1;
+    }
+    return len;
+}
+
 static bool text_equals(struct span escaped, struct span plain, bool fold)
 {
     size_t at = 0;
@@ -434,14 +449,8 @@ static bool text_equals(struct span escaped, struct span plain, bool fold)
 
     while (at < escaped.len) {
         uint8_t out[CHARACTER_MAX];
-        size_t len = 1;
+        size_t len = next_plain(escaped, &at, out);
 
-        out[0] = escaped.ptr[at];
-        if (out[0] == '\\') {
-            at += unescape(span_from(escaped, at), out, &len);
-        } else {
-            at++;
-        }
         for (size_t i = 0; i < len; i++, have++) {
             if (have == plain.len)
                 return false;
@@ -461,6 +470,32 @@ bool json_text_equals(struct span escaped, struct span plain)
 bool json_text_equals_fold(struct span escaped, struct span plain)
 {
     return text_equals(escaped, plain, true);
+}
+
+/* The three bytes of a lone surrogate become those of U+FFFD. */
+static void mend_surrogate(uint8_t out[CHARACTER_MAX], size_t len)
+{
+    static const uint8_t replacement[] = {0xef, 0xbf, 0xbd};
+
+    if (len == sizeof(replacement) && out[0] == 0xed && out[1] >= 0xa0)
+        memcpy(out, replacement, sizeof(replacement));
+}
+
+size_t json_unescape(struct span escaped, uint8_t *ret, size_t cap)
+{
+    size_t at = 0;
+    size_t need = 0;
+
+    while (at < escaped.len) {
+        uint8_t out[CHARACTER_MAX];
+        size_t len = next_plain(escaped, &at, out);
+
+        mend_surrogate(out, len);
+        if (need <= cap && len <= cap - need)
+            memcpy(ret + need, out, len);
+        need += len;
+    }
+    return need;
 }
 
 enum { ESCAPE_MAX = 6 };

@@ -51,6 +51,12 @@ bool json_text_equals(struct span escaped, struct span plain);
 bool json_text_equals_fold(struct span escaped, struct span plain);
 
 /*
+ * Write the plain text of such a string, valid UTF-8: half a surrogate pair
+ * becomes U+FFFD.  Returns the bytes needed, as json_escape() does.
+ */
+size_t json_unescape(struct span escaped, uint8_t *ret, size_t cap);
+
+/*
  * Write plain (valid UTF-8) as the text of a JSON string, without the quotes,
  * to ret of cap bytes.  Returns the bytes needed; nothing is written past cap,
  * and the output is complete only if the result is at most cap.

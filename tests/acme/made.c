@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acme/crypto.h"
 #include "base/text.h"
+#include "outward/crypto.h"
 
 static void must(bool is_done)
 {

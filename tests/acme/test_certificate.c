@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "acme/crypto.h"
 #include "acme/request.h"
 #include "cmocka_all.h"
 #include "made.h"
+#include "outward/crypto.h"
 
 #define T0     1800000000LL
 #define DOMAIN "relay.example.com"

@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "acme/crypto.h"
 #include "cmocka_all.h"
 #include "made.h"
+#include "outward/crypto.h"
 
 #define T0     1800000000LL
 #define DOMAIN "relay.example.com"

@@ -197,6 +197,12 @@ PHRASES = {  # of docs/protocol.md; the constants are those of limits.h
 }
 
 
+PUSH_PHRASES = {  # the same of docs/push.md
+    "wakes of one server-id | {} at once, one more each {} s": ["LIMIT_WAKE_BURST", "LIMIT_WAKE_INTERVAL_MS"],
+    "wakes under way | {} |": ["LIMIT_WAKES"],
+}
+
+
 def in_unit(phrase, constants):
     """The phrase with each value in the unit behind its place."""
     limits = {name: int(value) for name, value in
@@ -211,6 +217,11 @@ def in_unit(phrase, constants):
 @pytest.mark.parametrize("phrase", PHRASES, ids=lambda p: PHRASES[p][0])
 def test_the_protocol_has_the_limits_of_the_source(phrase):
     assert in_unit(phrase, PHRASES[phrase]) in (TOP / "docs/protocol.md").read_text()
+
+
+@pytest.mark.parametrize("phrase", PUSH_PHRASES, ids=lambda p: PUSH_PHRASES[p][0])
+def test_push_has_the_limits_of_the_source(phrase):
+    assert in_unit(phrase, PUSH_PHRASES[phrase]) in (TOP / "docs/push.md").read_text()
 
 
 def test_the_protocol_has_every_reason_of_a_close():

@@ -46,6 +46,11 @@ void stage_run_shard(struct stage *s, size_t shard)
     (void)uv_run(&s->relay.shards[shard].worker.loop, UV_RUN_NOWAIT);
 }
 
+void stage_run_control(struct stage *s)
+{
+    (void)uv_run(&s->relay.control.worker.loop, UV_RUN_NOWAIT);
+}
+
 void stage_run(struct stage *s)
 {
     for (int round = 0; round < ROUNDS; round++) {

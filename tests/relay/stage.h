@@ -21,6 +21,8 @@ void stage_close(struct stage *s);
 void stage_run(struct stage *s);
 /* One round of one worker alone. */
 void stage_run_shard(struct stage *s, size_t shard);
+/* One round of the control shard, which takes part in nothing else. */
+void stage_run_control(struct stage *s);
 /* Move the clock forward, acting on each deadline on the way. */
 void stage_skip(struct stage *s, uint64_t ms);
 

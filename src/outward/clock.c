@@ -1,4 +1,4 @@
-#include "acme/clock.h"
+#include "outward/clock.h"
 
 #include <time.h>
 
