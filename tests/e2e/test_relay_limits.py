@@ -17,6 +17,7 @@ COUNTS = {  # flag: least, most
     "max-head-bytes": (256, 65536), "max-head-fields": (1, 100), "max-server-id-bytes": (1, 256),
     "max-device-name-bytes": (1, 65536), "max-phones-per-server": (1, 256), "max-queued-per-phone": (65536, 1 << 30),
     "max-queued-per-server": (65536, 1 << 30), "max-queued": (1 << 20, (1 << 63) - 1),
+    "drain-seconds": (1, 3600), "max-wakes-per-second": (0, 10000),
 }
 
 
