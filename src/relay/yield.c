@@ -55,17 +55,17 @@ struct group {
     size_t count;
 };
 
-static struct group group_of(struct conn *c)
+static void find_group(struct conn *c, struct group *ret)
 {
-    struct group g = {.members = {c}, .count = 1};
-
-    if (!c->listed)
-        return g;
-    g.count = c->slot->phone_count;
-    memcpy(g.members, c->slot->phones, g.count * sizeof(struct conn *));
+    if (!c->listed) {
+        ret->members[0] = c;
+        ret->count = 1;
+        return;
+    }
+    ret->count = c->slot->phone_count;
+    memcpy(ret->members, c->slot->phones, ret->count * sizeof(struct conn *));
     if (c->slot->binary != NULL)
-        g.members[g.count++] = c->slot->binary;
-    return g;
+        ret->members[ret->count++] = c->slot->binary;
 }
 
 /* Those that die meanwhile are freed after this round only. */
@@ -102,8 +102,9 @@ static void on_turn(struct timer *t, uint64_t now_ms)
     if (shard->draining)
         return;
     for (struct conn *c = next_open(shard); c != NULL; c = next_open(shard)) {
-        struct group g = group_of(c);
+        struct group g;
 
+        find_group(c, &g);
         if (g.count > quota - done)
             break;
         close_group(&g);
