@@ -13,9 +13,12 @@ enum config_kind {
 struct config_flag_row {
     const char *name;
     enum config_kind kind;
-    const char *value; /* how --help names the value */
+    const char *value; /* how it is named; "": takes none */
     const char *initial;
-    const char *help;
+    const char *preset; /* the default in words, where initial or count does not
+                           say it */
+    const char *help;   /* a line of --help, which says the default, too */
+    const char *manual; /* sentences of the manual page */
     /* of a number */
     uint64_t least;
     uint64_t most;

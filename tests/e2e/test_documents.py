@@ -13,6 +13,7 @@ from test_metrics import documented as documented_metrics
 TOP = pathlib.Path(__file__).resolve().parents[2]
 RELAY_BIN = os.environ.get("RELAY_BIN", str(TOP / "out/bin/pyrycode-relay"))
 DOCUMENTS = sorted([*TOP.glob("*.md"), *TOP.glob("docs/*.md")])
+MANUAL = pathlib.Path(os.environ.get("BUILD_DIR", TOP / "build/release")) / "src/pyrycode-relay.8"  # made by the build
 OPERATIONS = TOP / "docs/operations.md"
 NUMBERS = range(1, 76)  # of the checklist
 
@@ -116,7 +117,7 @@ def flags_of_help():
         for flag, said in re.findall(r"^  (--[a-z-]+(?: [A-Z]+)?) +(.*)$", text, re.M):
             pattern = r"\(default:? ([^)]*)\)" if option != "--help-limits" else r"\(([^)]*)\)(; 0: off)?$"
             match = re.search(pattern, said)
-            found[flag] = "".join(filter(None, match.groups())).replace("fds", "descriptors") if match else ""
+            found[flag] = "".join(filter(None, match.groups())) if match else ""
     assert len(found) > 25
     return found
 
@@ -131,7 +132,7 @@ def flags_of_operations():
 
 
 def flags_of_manual():
-    text = (TOP / "man/pyrycode-relay.8").read_text().split(".SH OPTIONS\n")[1].split("\n.SH ")[0].replace("\\-", "-")
+    text = MANUAL.read_text().split(".SH OPTIONS\n")[1].split("\n.SH ")[0].replace("\\-", "-")
     found = {}
     for entry in text.split(".TP\n")[1:]:
         head, body = entry.split("\n", 1)
@@ -161,7 +162,7 @@ def test_the_document_has_the_environment_of_help():
     text = subprocess.run([RELAY_BIN, "--help"], capture_output=True, text=True, check=True).stdout
     names = set(re.findall(r"PYRYCODE_[A-Z_]+", text))
     assert len(names) == 3
-    for file in (OPERATIONS, TOP / "man/pyrycode-relay.8"):
+    for file in (OPERATIONS, MANUAL):
         assert set(re.findall(r"PYRYCODE_RELAY_[A-Z_]+", file.read_text())) == names, file
 
 

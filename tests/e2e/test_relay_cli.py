@@ -182,8 +182,9 @@ def test_several_failures_several_lines_one_exit():
     assert_nothing_listens(port)
 
 
-def test_help_fits_a_screen():
-    r = run_relay("--help")
+@pytest.mark.parametrize("page", ["--help", "--help-certificates", "--help-limits"])
+def test_help_fits_a_screen(page):
+    r = run_relay(page)
     assert r.returncode == 0 and r.stderr == ""
     assert len(r.stdout.splitlines()) <= 24 and max(map(len, r.stdout.splitlines())) <= 80
 
