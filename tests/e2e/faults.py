@@ -310,9 +310,10 @@ class FaultyRelay:
             session.end()
 
     def calls(self, kind, script=Session.run):
-        """How many calls of that kind a script takes."""
+        """How many calls of that kind a script takes, until it has left nothing."""
         self.faults.arm(kind, FOREVER)
         self.session(script)
+        self.relay.wait_until(lambda: descriptors(self.relay) <= self.held)
         self.faults.disarm()
         return self.faults.calls
 
