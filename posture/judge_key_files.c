@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/private_file.h"
 #include "base/text.h"
 #include "posture/judge_path.h"
 
@@ -15,14 +16,16 @@ static bool is_our_group(const struct judgement *j, uint32_t gid)
     return false;
 }
 
-/* Ours alone, or root's and for a group of ours to read. */
 static bool is_private(
     const struct judgement *j, const struct fact_component *file)
 {
-    if (file->uid == j->facts->euid)
-        return (file->mode & 0177) == 0;
-    return file->uid == 0 && (file->mode & 0137) == 0 &&
-           ((file->mode & 040) == 0 || is_our_group(j, file->gid));
+    return private_file_is_fine(
+        (struct private_file){
+            .owner = file->uid,
+            .mode = file->mode,
+            .is_our_group = is_our_group(j, file->gid),
+        },
+        j->facts->euid);
 }
 
 static bool judge_file(

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "base/private_file.h"
 #include "relay/certificates.h"
 #include "relay/log.h"
 #include "relay/relay.h"
@@ -34,14 +35,17 @@ static void file_text_free(struct file_text *text)
 
 enum file_kind { FILE_PUBLIC, FILE_SECRET };
 
-/* As the posture check judges key files: ours alone, or root's and for a group
- * of ours to read. */
+/* As the posture check judges key files. */
 static bool is_secret(const struct stat *st)
 {
-    if (st->st_uid == geteuid())
-        return (st->st_mode & 0177) == 0;
-    return st->st_uid == 0 && (st->st_mode & 0137) == 0 &&
-           ((st->st_mode & 040) == 0 || group_member(st->st_gid));
+    return private_file_is_fine(
+        (struct private_file){
+            .owner = st->st_uid,
+            .mode = st->st_mode,
+            /* group_member(3) knows the supplementary ones alone */
+            .is_our_group = st->st_gid == getegid() || group_member(st->st_gid),
+        },
+        geteuid());
 }
 
 static int judge(int fd, enum file_kind kind, size_t *ret_len)

@@ -56,7 +56,9 @@ DEPLOYMENTS = {
 def test_it_is_production_by_flags_that_exist(name):
     args, env = DEPLOYMENTS[name]()
     assert env == {"PYRYCODE_RELAY_PRODUCTION": "1", "PYRYCODE_RELAY_SINGLE_INSTANCE": "1"}
-    known = set(re.findall(r"^  --([a-z-]+)", subprocess.run([RELAY_BIN, "--help"], capture_output=True, text=True).stdout, re.M))
+    pages = [subprocess.run([RELAY_BIN, page], capture_output=True, text=True).stdout
+             for page in ("--help", "--help-certificates", "--help-limits")]
+    known = set(re.findall(r"^  --([a-z-]+)", "".join(pages), re.M))
     assert {re.match(r"--([a-z-]+)", a)[1] for a in args} <= known
     assert not any(a.startswith("--insecure") for a in args)
     # No privilege is needed for the ports.

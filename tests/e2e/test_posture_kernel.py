@@ -874,7 +874,7 @@ def test_too_few_descriptors_for_the_declared_connections(home):
     r, failed = relay_in(home, "--cert-cache", str(home / "c"), "--max-connections=500", "--threads=1",
                          env=PRODUCTION, prefix=prefix)
     assert_refused(r, failed, "descriptor-limit", "hard limit 100",
-                   "needed 604 (500 connections, 16 before their upgrade, and 88 for handshakes")
+                   "needed 668 (500 connections, 16 before their upgrade, and 152 for handshakes")
 
 
 def test_without_proc_what_is_not_known_is_said(home):
