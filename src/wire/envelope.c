@@ -45,24 +45,28 @@ static void take_conn_id(struct members *m, struct span value)
     }
 }
 
-static bool is_named(struct span name, const char *want)
+/* Names without an escape, and most have none, differ if their lengths do. */
+static bool is_named(const struct json_member *member, struct span want)
 {
-    return json_text_equals_fold(name, span_str(want));
+    if (!member->escaped && member->name.len != want.len)
+        return false;
+    return span_eq(member->name, want) ||
+           json_text_equals_fold(member->name, want);
 }
 
 static void take_member(struct members *m, const struct json_member *member)
 {
     struct span value = member->value;
 
-    if (is_named(member->name, "conn_id")) {
+    if (is_named(member, span_str("conn_id"))) {
         take_conn_id(m, value);
-    } else if (is_named(member->name, "frame")) {
+    } else if (is_named(member, span_str("frame"))) {
         m->envelope.frame =
             span_of(value.ptr, json_is_null(value) ? 0 : value.len);
-    } else if (is_named(member->name, "close_code")) {
+    } else if (is_named(member, span_str("close_code"))) {
         if (!json_is_null(value) && !parse_code(value, &m->envelope.close_code))
             m->bad_close_code = true;
-    } else if (is_named(member->name, "push_wake")) {
+    } else if (is_named(member, span_str("push_wake"))) {
         m->envelope.push_wake =
             span_of(value.ptr, json_is_null(value) ? 0 : value.len);
     }

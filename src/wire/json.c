@@ -3,23 +3,47 @@
 #include <assert.h>
 
 #include "base/utf8.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "wire/json_run.h"
 
 /* A cursor over the text.  A failed step leaves at somewhere inside. */
 struct cursor {
-    const uint8_t *at;
-    const uint8_t *end;
-    bool wide; /* a byte above 0x7f was seen in a string */
+    struct span text;
+    size_t at;
+    bool wide;    /* a byte above 0x7f was seen in a string */
+    bool escaped; /* the last string holds an escape */
 };
+
+static bool has_ended(const struct cursor *c)
+{
+    return c->at == c->text.len;
+}
+
+/* The byte at the cursor, 0 at the end: no byte of a JSON text is. */
+static uint8_t peek(const struct cursor *c)
+{
+    return has_ended(c) ? 0 : c->text.ptr[c->at];
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 static void skip_space(struct cursor *c)
 {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' ||
-                                 *c->at == '\n' || *c->at == '\r'))
+    /* Most texts have none: one comparison tells. */
+    while (c->at < c->text.len && c->text.ptr[c->at] <= ' ' &&
+           is_space(c->text.ptr[c->at]))
         c->at++;
+}
+
+/* One byte, if it is the next. */
+static bool skip_byte(struct cursor *c, uint8_t byte)
+{
+    if (peek(c) != byte)
+        return false;
+    c->at++;
+    return true;
 }
 
 static bool is_hex(uint8_t c)
@@ -33,107 +57,67 @@ static bool is_hex(uint8_t c)
 static bool skip_escape(struct cursor *c)
 {
     static const char escapes[] = "\"\\/bfnrt";
-    size_t left = (size_t)(c->end - c->at);
+    struct span rest = span_from(c->text, c->at);
 
-    if (left < 2)
+    if (rest.len < 2)
         return false;
-    if (c->at[1] != 'u') {
-        if (memchr(escapes, c->at[1], sizeof(escapes) - 1) == NULL)
-            return false;
+    if (rest.ptr[1] != 'u') {
         c->at += 2;
-        return true;
+        return memchr(escapes, rest.ptr[1], sizeof(escapes) - 1) != NULL;
     }
-    if (left < 6)
+    if (rest.len < 6)
         return false;
     for (size_t i = 2; i < 6; i++) {
-        if (!is_hex(c->at[i]))
+        if (!is_hex(rest.ptr[i]))
             return false;
     }
     c->at += 6;
     return true;
 }
 
-#ifdef __SSE2__
-/* Skip 16 bytes at a time while none of them ends or breaks a string. */
-static void skip_plain(struct cursor *c)
-{
-    const __m128i quote = _mm_set1_epi8('"');
-    const __m128i backslash = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x1f);
-
-    while (c->end - c->at >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)c->at);
-        __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote),
-                                           _mm_cmpeq_epi8(v, backslash)),
-            _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
-
-        if (_mm_movemask_epi8(special) != 0)
-            return;
-        c->wide |= _mm_movemask_epi8(v) != 0;
-        c->at += 16;
-    }
-}
-#else
-static void skip_plain(struct cursor *c)
-{
-    (void)c;
-}
-#endif
-
 /* Behind the opening quote; ends behind the closing one. */
 static bool skip_string(struct cursor *c)
 {
+    c->escaped = false;
     for (;;) {
-        skip_plain(c);
-        while (
-            c->at < c->end && *c->at != '"' && *c->at != '\\' && *c->at >= 0x20)
-            c->wide |= *c->at++ >= 0x80;
-        if (c->at == c->end || *c->at < 0x20)
-            return false;
-        if (*c->at == '"') {
-            c->at++;
+        c->at = json_run(c->text, c->at, &c->wide);
+        if (skip_byte(c, '"'))
             return true;
-        }
-        if (!skip_escape(c))
+        if (peek(c) != '\\' || !skip_escape(c))
             return false;
+        c->escaped = true;
     }
 }
 
-static size_t skip_digits(struct cursor *c)
+static bool skip_digits(struct cursor *c)
 {
-    const uint8_t *start = c->at;
+    size_t start = c->at;
 
-    while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
+    while (peek(c) >= '0' && peek(c) <= '9')
         c->at++;
-    return (size_t)(c->at - start);
+    return c->at > start;
 }
 
 static bool skip_number(struct cursor *c)
 {
-    if (c->at < c->end && *c->at == '-')
-        c->at++;
-    if (c->at < c->end && *c->at == '0') {
-        c->at++;
-    } else if (skip_digits(c) == 0) {
+    (void)skip_byte(c, '-');
+    if (!skip_byte(c, '0') && !skip_digits(c))
         return false;
-    }
-    if (c->at < c->end && *c->at == '.') {
+    if (skip_byte(c, '.') && !skip_digits(c))
+        return false;
+    if ((peek(c) | 0x20) == 'e') {
         c->at++;
-        if (skip_digits(c) == 0)
-            return false;
-    }
-    if (c->at < c->end && (*c->at | 0x20) == 'e') {
-        c->at++;
-        if (c->at < c->end && (*c->at == '+' || *c->at == '-'))
-            c->at++;
-        return skip_digits(c) > 0;
+        if (!skip_byte(c, '+'))
+            (void)skip_byte(c, '-');
+        return skip_digits(c);
     }
     return true;
 }
 
 static bool skip_word(struct cursor *c, const char *word, size_t len)
 {
-    if ((size_t)(c->end - c->at) < len || memcmp(c->at, word, len) != 0)
+    if (c->text.len - c->at < len ||
+        memcmp(c->text.ptr + c->at, word, len) != 0)
         return false;
     c->at += len;
     return true;
@@ -141,7 +125,7 @@ static bool skip_word(struct cursor *c, const char *word, size_t len)
 
 static bool skip_scalar(struct cursor *c)
 {
-    switch (*c->at) {
+    switch (peek(c)) {
     case '"':
         c->at++;
         return skip_string(c);
@@ -156,47 +140,43 @@ static bool skip_scalar(struct cursor *c)
     }
 }
 
-/* One bit a level: is it an object? */
+/* The levels that are open: what the innermost is, and of each around it one
+ * bit: is it an object? */
 struct nesting {
-    uint64_t objects[(JSON_DEPTH_MAX + 63) / 64];
     size_t depth;
+    bool in_object;
+    uint64_t outer[(JSON_DEPTH_MAX + 63) / 64];
 };
 
 static bool open_level(struct nesting *n, bool object)
 {
-    uint64_t bit = 0;
+    uint64_t *word = &n->outer[n->depth / 64];
+    uint64_t bit = UINT64_C(1) << (n->depth % 64);
 
     if (n->depth == JSON_DEPTH_MAX)
         return false;
-    bit = UINT64_C(1) << (n->depth % 64);
-    if (object) {
-        n->objects[n->depth / 64] |= bit;
-    } else {
-        n->objects[n->depth / 64] &= ~bit;
-    }
+    if (bit == 1)
+        *word = 0; /* its other bits are of levels that are yet to come */
+    *word = n->in_object ? *word | bit : *word & ~bit;
+    n->in_object = object;
     n->depth++;
     return true;
 }
 
-static bool in_object(const struct nesting *n)
+static void close_level(struct nesting *n)
 {
-    size_t level = n->depth - 1;
-
-    return (n->objects[level / 64] >> (level % 64) & 1) != 0;
+    n->depth--;
+    n->in_object = (n->outer[n->depth / 64] >> (n->depth % 64) & 1) != 0;
 }
 
 /* A member's name and its colon; ends at the value. */
 static bool skip_name(struct cursor *c)
 {
-    if (c->at == c->end || *c->at != '"')
-        return false;
-    c->at++;
-    if (!skip_string(c))
+    if (!skip_byte(c, '"') || !skip_string(c))
         return false;
     skip_space(c);
-    if (c->at == c->end || *c->at != ':')
+    if (!skip_byte(c, ':'))
         return false;
-    c->at++;
     skip_space(c);
     return true;
 }
@@ -205,19 +185,17 @@ static bool skip_name(struct cursor *c)
  * skips that. */
 static bool descend(struct cursor *c, struct nesting *n)
 {
-    while (c->at < c->end && (*c->at == '{' || *c->at == '[')) {
-        bool object = *c->at == '{';
+    while (peek(c) == '{' || peek(c) == '[') {
+        bool object = peek(c) == '{';
 
         c->at++;
         skip_space(c);
-        if (c->at < c->end && *c->at == (object ? '}' : ']')) {
-            c->at++;
+        if (skip_byte(c, object ? '}' : ']'))
             return n->depth < JSON_DEPTH_MAX;
-        }
         if (!open_level(n, object) || (object && !skip_name(c)))
             return false;
     }
-    return c->at < c->end && skip_scalar(c);
+    return skip_scalar(c);
 }
 
 /* Behind a value.  Closes levels; true with *ret_more set: at the next value.
@@ -225,21 +203,15 @@ static bool descend(struct cursor *c, struct nesting *n)
 static bool ascend(struct cursor *c, struct nesting *n, bool *ret_more)
 {
     while (n->depth > 0) {
-        bool object = in_object(n);
-
         skip_space(c);
-        if (c->at == c->end)
-            return false;
-        if (*c->at == ',') {
-            c->at++;
+        if (skip_byte(c, ',')) {
             skip_space(c);
             *ret_more = true;
-            return !object || skip_name(c);
+            return !n->in_object || skip_name(c);
         }
-        if (*c->at != (object ? '}' : ']'))
+        if (!skip_byte(c, n->in_object ? '}' : ']'))
             return false;
-        c->at++;
-        n->depth--;
+        close_level(n);
     }
     *ret_more = false;
     return true;
@@ -248,9 +220,11 @@ static bool ascend(struct cursor *c, struct nesting *n, bool *ret_more)
 /* At a value; ends behind it. */
 static bool skip_value(struct cursor *c)
 {
-    struct nesting nesting = {.depth = 0};
+    UNINITIALIZED struct nesting nesting;
     bool more = true;
 
+    nesting.depth = 0;
+    nesting.in_object = false;
     while (more) {
         if (!descend(c, &nesting) || !ascend(c, &nesting, &more))
             return false;
@@ -258,88 +232,68 @@ static bool skip_value(struct cursor *c)
     return true;
 }
 
-static struct cursor cursor_over(struct span in)
-{
-    return (struct cursor){.at = in.ptr, .end = in.ptr + in.len};
-}
-
 bool json_valid(struct span in)
 {
-    struct cursor c;
+    struct cursor c = {.text = in};
 
-    if (in.len == 0)
-        return false;
-    c = cursor_over(in);
     skip_space(&c);
-    if (c.at == c.end || !skip_value(&c))
+    if (!skip_value(&c))
         return false;
     skip_space(&c);
-    return c.at == c.end && (!c.wide || utf8_valid(in));
+    return has_ended(&c) && (!c.wide || utf8_valid(in));
 }
 
 bool json_object_begin(struct span in, struct json_object *ret)
 {
-    struct cursor c;
+    struct cursor c = {.text = in};
 
-    if (in.len == 0)
-        return false;
-    c = cursor_over(in);
     skip_space(&c);
-    if (c.at == c.end || *c.at != '{')
+    if (!skip_byte(&c, '{'))
         return false;
-    c.at++;
-    *ret = (struct json_object){
-        .rest = span_of(c.at, (size_t)(c.end - c.at)),
-        .first = true,
-    };
+    *ret = (struct json_object){.text = in, .at = c.at, .first = true};
     return true;
 }
 
 /* Behind the object's closing brace. */
 static enum json_step end_object(struct cursor *c)
 {
-    c->at++;
     skip_space(c);
-    return c->at == c->end ? JSON_END : JSON_MALFORMED;
+    return has_ended(c) ? JSON_END : JSON_MALFORMED;
 }
 
 enum json_step json_object_next(struct json_object *o, struct json_member *ret)
 {
-    struct cursor c = cursor_over(o->rest);
-    const uint8_t *name = NULL;
-    const uint8_t *name_end = NULL;
-    const uint8_t *value = NULL;
+    struct cursor c = {.text = o->text, .at = o->at};
+    const uint8_t *text = o->text.ptr;
+    struct json_member member;
+    size_t name = 0;
+    size_t value = 0;
 
     skip_space(&c);
-    if (c.at < c.end && *c.at == '}')
+    if (skip_byte(&c, '}'))
         return end_object(&c);
     if (!o->first) {
-        if (c.at == c.end || *c.at != ',')
+        if (!skip_byte(&c, ','))
             return JSON_MALFORMED;
-        c.at++;
         skip_space(&c);
     }
-    if (c.at == c.end || *c.at != '"')
+    name = c.at + 1;
+    if (!skip_byte(&c, '"') || !skip_string(&c))
         return JSON_MALFORMED;
-    name = ++c.at;
-    if (!skip_string(&c))
-        return JSON_MALFORMED;
-    name_end = c.at - 1;
+    member.name = span_of(text + name, c.at - 1 - name);
+    member.escaped = c.escaped;
     skip_space(&c);
-    if (c.at == c.end || *c.at != ':')
+    if (!skip_byte(&c, ':'))
         return JSON_MALFORMED;
-    c.at++;
     skip_space(&c);
     value = c.at;
-    if (c.at == c.end || !skip_value(&c))
+    if (!skip_value(&c))
         return JSON_MALFORMED;
-    if (c.wide && !utf8_valid(span_of(name, (size_t)(c.at - name))))
+    if (c.wide && !utf8_valid(span_of(text + name, c.at - name)))
         return JSON_MALFORMED;
-    *ret = (struct json_member){
-        .name = span_of(name, (size_t)(name_end - name)),
-        .value = span_of(value, (size_t)(c.at - value)),
-    };
-    o->rest = span_of(c.at, (size_t)(c.end - c.at));
+    member.value = span_of(text + value, c.at - value);
+    *ret = member;
+    o->at = c.at;
     o->first = false;
     return JSON_MEMBER;
 }
@@ -455,6 +409,8 @@ static bool text_equals(struct span escaped, struct span plain, bool fold)
 
 bool json_text_equals(struct span escaped, struct span plain)
 {
+    if (escaped.len > 0 && memchr(escaped.ptr, '\\', escaped.len) == NULL)
+        return span_eq(escaped, plain);
     return text_equals(escaped, plain, false);
 }
 

@@ -17,13 +17,15 @@ bool json_valid(struct span in);
 
 /* A position in an object; set up by json_object_begin(). */
 struct json_object {
-    struct span rest;
+    struct span text;
+    size_t at;
     bool first;
 };
 
 struct json_member {
     struct span name;  /* between the quotes, still escaped */
     struct span value; /* the value's bytes without white space around them */
+    bool escaped;      /* the name holds an escape */
 };
 
 enum json_step {
