@@ -97,3 +97,20 @@ void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms)
         advance_slot(wheel, &wheel->slots[wheel->tick % TIMER_SLOTS], now_ms);
     }
 }
+
+uint64_t timer_wheel_next_ms(const struct timer_wheel *wheel, uint64_t ahead_ms)
+{
+    uint64_t last = wheel->tick + ahead_ms / TIMER_TICK_MS;
+    uint64_t tick = wheel->tick + 1;
+
+    assert(ahead_ms >= TIMER_TICK_MS);
+    assert(ahead_ms / TIMER_TICK_MS <= TIMER_SLOTS);
+    while (tick < last) {
+        const struct timer *head = &wheel->slots[tick % TIMER_SLOTS];
+
+        if (head->next != head)
+            break;
+        tick++;
+    }
+    return tick * TIMER_TICK_MS;
+}

@@ -42,5 +42,17 @@ NONNULL void timer_set(
 NONNULL void timer_cancel(struct timer_wheel *wheel, struct timer *t);
 NONNULL bool timer_is_set(const struct timer *t);
 
+/* Has a tick begun that was not advanced over?  Something may be due then. */
+NONNULL static inline bool timer_wheel_is_due(
+    const struct timer_wheel *wheel, uint64_t now_ms)
+{
+    return now_ms >= (wheel->tick + 1) * TIMER_TICK_MS;
+}
+
+/* The next tick at which something may be due, in milliseconds; ahead_ms from
+ * the last one if nothing is before that. */
+NONNULL uint64_t timer_wheel_next_ms(
+    const struct timer_wheel *wheel, uint64_t ahead_ms);
+
 /* Fire what is due. */
 NONNULL void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms);

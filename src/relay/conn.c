@@ -123,7 +123,7 @@ static void set_interest(struct conn *c, bool write)
 void conn_update_interest(struct conn *c)
 {
     if (c->state != CONN_DEAD)
-        set_interest(c, (c->stream.wanted & STREAM_WRITE) != 0);
+        set_interest(c, (stream_wanted(&c->stream) & STREAM_WRITE) != 0);
 }
 
 /* Bytes moved, by the leg that they moved on. */
@@ -162,7 +162,7 @@ static void report_done(struct conn *c, size_t len)
         [CONN_BINARY] = METRIC_SENT_BINARY,
         [CONN_PHONE] = METRIC_SENT_PHONE,
     };
-    uint64_t now_ns = uv_hrtime();
+    uint64_t now_ns = worker_clock_ns();
     struct outbox_item item;
 
     count_bytes(c, sent, len);
@@ -308,13 +308,15 @@ void conn_drop(struct conn *c)
     shard_conn_gone(shard, c);
 }
 
-void conn_leave(struct conn *c)
+bool conn_leave(struct conn *c)
 {
     assert(c->state == CONN_HEAD);
+    if (!stream_detach(&c->stream))
+        return false;
     unmark(c);
     memory_forget(c);
     timer_cancel(&worker_of(c)->timers, &c->timer);
-    stream_detach(&c->stream);
+    return true;
 }
 
 void conn_enter_tls(struct conn *c)
@@ -527,7 +529,12 @@ static void on_ready(struct stream *s, unsigned events)
     struct conn *c = conn_of_stream(s);
     struct shard *shard = c->shard;
 
-    shard->round_ns = uv_hrtime();
+    if (events & STREAM_FAILED) {
+        session_ended(c, SESSION_LOST, "out of memory");
+        conn_drop(c);
+        conn_flush_dirty(shard);
+        return;
+    }
     if (events & STREAM_WRITE)
         conn_mark_dirty(c);
     if (c->challenge != NULL && (events & (STREAM_READ | STREAM_HANGUP))) {

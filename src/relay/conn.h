@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <sys/socket.h>
+
 #include "base/ip_address.h"
 #include "net/mailbox.h"
 #include "net/stream.h"
@@ -135,8 +137,9 @@ NONNULL void conn_free(struct conn *c);
 
 /* Join the shard's loop.  False: no memory; it is on no shard. */
 MUST_CHECK NONNULL bool conn_join(struct conn *c, struct shard *shard);
-/* Leave it: the detached function of its stream follows from the loop. */
-NONNULL void conn_leave(struct conn *c);
+/* Leave it: the detached function of its stream follows from the loop.  False:
+ * it cannot, and nothing has changed. */
+MUST_CHECK NONNULL bool conn_leave(struct conn *c);
 
 /* Bytes were read from it: count them, and pause its reading if they came
  * faster than they may. */

@@ -85,13 +85,14 @@ void forward_from_phone(
     to += phone->prefix_len;
     memcpy(to, payload.ptr, payload.len);
     to[payload.len] = '}';
-    outbox_commit(&binary->out, (struct outbox_item){
-                                    .len = header_len + body_len,
-                                    .from = phone->number,
-                                    .payload_len = (uint32_t)payload.len,
-                                    .read_ns = phone->shard->round_ns,
-                                    .kind = OUTBOX_FRAME,
-                                });
+    outbox_commit(
+        &binary->out, (struct outbox_item){
+                          .len = header_len + body_len,
+                          .from = phone->number,
+                          .payload_len = (uint32_t)payload.len,
+                          .read_ns = worker_round_ns(&phone->shard->worker),
+                          .kind = OUTBOX_FRAME,
+                      });
     conn_mark_dirty(binary);
 }
 
@@ -201,7 +202,7 @@ static bool deliver(struct conn *phone, const struct envelope *envelope)
                       .len = header_len + frame.len,
                       .cost = frame.len + LIMIT_OUTBOX_ITEM,
                       .payload_len = (uint32_t)frame.len,
-                      .read_ns = phone->shard->round_ns,
+                      .read_ns = worker_round_ns(&phone->shard->worker),
                       .kind = OUTBOX_FRAME,
                   });
     return true;

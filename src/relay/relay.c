@@ -17,6 +17,8 @@
 #include "relay/log.h"
 #include "relay/status.h"
 
+enum { HOUSEKEEPING_MS = 1000 }; /* how often the control shard looks around */
+
 /* ---- making one ---- */
 
 static void set_budgets(struct relay *relay, const struct config *config)
@@ -140,7 +142,7 @@ int relay_init(struct relay *relay, const struct config *config)
     set_budgets(relay, config);
     relay->rate =
         rate_limit_of(config_count(config, CONFIG_MAX_BYTES_PER_SECOND));
-    failed = uv_mutex_init(&relay->accept_turn);
+    failed = -pthread_mutex_init(&relay->accept_turn, NULL);
     relay->has_turn = failed == 0;
     if (failed == 0)
         failed = make_addresses(relay, keys[2]);
@@ -161,7 +163,7 @@ int relay_init(struct relay *relay, const struct config *config)
 static void log_listener_failed(const char *address, int error)
 {
     LOG(LOG_ERROR, "listener failed", LOG_TEXT(LOG_ADDR, address),
-        LOG_TEXT(LOG_ERR, uv_strerror(error)));
+        LOG_TEXT(LOG_ERR, strerrordesc_np(-error)));
 }
 
 static int open_one(
@@ -447,42 +449,52 @@ static void start_drain(struct relay *relay)
         shard_post(&relay->shards[i], &relay->shards[i].drain);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(struct signals *signals, int number)
 {
     (void)number;
-    start_drain(handle->data);
+    start_drain(signals->owner);
 }
 
-static int watch_signal(struct relay *relay, uv_signal_t *handle, int number)
+static int watch_signals(struct relay *relay)
 {
-    int failed = uv_signal_init(&relay->control.worker.loop, handle);
+    sigset_t which;
 
-    if (failed != 0)
-        return failed;
-    handle->data = relay;
-    return uv_signal_start(handle, on_signal, number);
+    (void)sigemptyset(&which);
+    (void)sigaddset(&which, SIGTERM);
+    (void)sigaddset(&which, SIGINT);
+    relay->signals.arrived = on_signal;
+    relay->signals.owner = relay;
+    return signals_start(&relay->signals, &relay->control.worker, &which);
 }
 
 /* ---- serving ---- */
 
-static void on_second(uv_timer_t *second)
+/* Once a second; seconds that were missed are not made up for. */
+static void set_second(struct relay *relay, uint64_t now_ms)
 {
-    struct relay *relay = second->data;
+    uint64_t at_ms = relay->second.at_ms + HOUSEKEEPING_MS;
 
+    if (at_ms <= now_ms)
+        at_ms = now_ms + HOUSEKEEPING_MS;
+    timer_set(&relay->control.worker.timers, &relay->second, at_ms);
+}
+
+static void on_second(struct timer *t, uint64_t now_ms)
+{
+    struct relay *relay =
+        (struct relay *)(void *)((char *)t - offsetof(struct relay, second));
+
+    set_second(relay, now_ms);
     if (relay->log != NULL)
         log_tick(relay->log);
     status_take_sample(relay);
     certificate_files_follow(relay);
 }
 
-static int keep_house(struct relay *relay)
+static void keep_house(struct relay *relay)
 {
-    int failed = uv_timer_init(&relay->control.worker.loop, &relay->second);
-
-    if (failed != 0)
-        return failed;
-    relay->second.data = relay;
-    return uv_timer_start(&relay->second, on_second, 1000, 1000);
+    relay->second.fn = on_second;
+    set_second(relay, worker_now_ms(&relay->control.worker));
 }
 
 static int listen_on(
@@ -517,12 +529,9 @@ static int start_listeners(struct relay *relay)
 
 static int start(struct relay *relay)
 {
-    int failed = watch_signal(relay, &relay->terminated, SIGTERM);
+    int failed = watch_signals(relay);
 
-    if (failed == 0)
-        failed = watch_signal(relay, &relay->interrupted, SIGINT);
-    if (failed == 0)
-        failed = keep_house(relay);
+    keep_house(relay);
     if (failed == 0)
         failed = start_listeners(relay);
     if (failed == 0 && relay->log != NULL)
@@ -592,12 +601,13 @@ void relay_done(struct relay *relay)
     }
     close_if_open(&relay->metrics_fd);
     close_if_open(&relay->challenges_fd);
+    signals_stop(&relay->signals);
     shard_done(control);
     tls_shared_free(relay->tls);
     relay->tls = NULL;
     process_stats_close(&relay->process);
     if (relay->has_turn)
-        uv_mutex_destroy(&relay->accept_turn);
+        (void)pthread_mutex_destroy(&relay->accept_turn);
     relay->has_turn = false;
     address_table_free(relay->addresses);
     relay->addresses = NULL;

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "net/signals.h"
 #include "net/tls.h"
 #include "relay/address_table.h"
 #include "relay/budget.h"
@@ -60,7 +61,7 @@ struct relay {
     size_t shard_count;
     int *public_fds; /* bound, one for each shard or one for all; -1: none */
     bool shared;     /* each shard has a socket of its own */
-    uv_mutex_t accept_turn; /* of all listeners */
+    pthread_mutex_t accept_turn; /* of all listeners */
     bool has_turn;
 
     struct process_stats_source process; /* read by the control shard */
@@ -70,12 +71,11 @@ struct relay {
     struct metrics_sum sum; /* of relay_sum() */
 
     struct shard control;
-    int metrics_fd;    /* -1: none */
-    int challenges_fd; /* likewise */
-    struct log *log;   /* ticked once a second; NULL: not */
-    uv_timer_t second; /* of the control shard's housekeeping */
-    uv_signal_t terminated;
-    uv_signal_t interrupted;
+    int metrics_fd;         /* -1: none */
+    int challenges_fd;      /* likewise */
+    struct log *log;        /* ticked once a second; NULL: not */
+    struct timer second;    /* of the control shard's housekeeping */
+    struct signals signals; /* that end the process */
     struct timer drain_timer;
     size_t drained;       /* shards whose last connection is gone */
     bool drain_late;      /* the drain ran out of time */

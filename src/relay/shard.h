@@ -42,7 +42,6 @@ struct shard {
     struct http_head head; /* of the request being read */
     uint32_t serial;       /* of the last connection's number */
     uint32_t ping_count;
-    uint64_t round_ns; /* when the connection being served became ready */
     bool draining;
     bool deals; /* its listener is the only one: connections go in turn */
     size_t next_dealt;

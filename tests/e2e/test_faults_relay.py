@@ -108,7 +108,6 @@ def test_memory_is_refused_for_more_connections_than_ever(tmp_path):
     each_call_of_a_new_relay(tmp_path, "memory", errno.ENOMEM, five_at_once, 10)
 
 
-@pytest.mark.xfail(strict=True, reason="libuv aborts when epoll_ctl() fails after the check that it makes first")
 @pytest.mark.parametrize("error", ["ENOMEM", "ENOSPC"])
 def test_epoll_refuses_a_descriptor(faulty, error):
     wrong = sweep(faulty, "epoll_ctl", getattr(errno, error))
