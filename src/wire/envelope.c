@@ -109,6 +109,20 @@ enum envelope_status envelope_parse(struct span in, struct envelope *ret)
     return status;
 }
 
+bool envelope_unwrap(struct span in, struct span prefix, struct span *ret_frame)
+{
+    struct span frame;
+    struct span rest;
+
+    if (in.len <= prefix.len || memcmp(in.ptr, prefix.ptr, prefix.len) != 0)
+        return false;
+    if (!json_value(span_from(in, prefix.len), &frame, &rest) ||
+        !span_eq(rest, span_str("}")) || json_is_null(frame))
+        return false;
+    *ret_frame = frame;
+    return true;
+}
+
 const char *envelope_text(enum envelope_status status)
 {
     assert(status < ARRAY_LEN(texts));

@@ -5,23 +5,30 @@
 #include "base/utf8.h"
 #include "wire/json_run.h"
 
-/* A cursor over the text.  A failed step leaves at somewhere inside. */
-struct cursor {
-    struct span text;
-    size_t at;
-    bool wide;    /* a byte above 0x7f was seen in a string */
-    bool escaped; /* the last string holds an escape */
+/* What is scanned.  Passed by value, so that it stays in registers. */
+struct text {
+    const uint8_t *begin;
+    const uint8_t *end;
 };
 
-static bool has_ended(const struct cursor *c)
+/* What was seen in strings on the way. */
+struct seen {
+    bool wide;    /* a byte above 0x7f */
+    bool escaped; /* an escape, in the last one */
+};
+
+/* Each step takes where it begins, and returns where it ended; NULL: the text
+ * is no JSON. */
+
+static struct text text_of(struct span in)
 {
-    return c->at == c->text.len;
+    return (struct text){.begin = in.ptr, .end = in.ptr + in.len};
 }
 
-/* The byte at the cursor, 0 at the end: no byte of a JSON text is. */
-static uint8_t peek(const struct cursor *c)
+/* The byte at that place, 0 at the end: no byte of a JSON text is. */
+static inline uint8_t peek(struct text t, const uint8_t *at)
 {
-    return has_ended(c) ? 0 : c->text.ptr[c->at];
+    return at == t.end ? 0 : *at;
 }
 
 static bool is_space(uint8_t c)
@@ -29,21 +36,12 @@ static bool is_space(uint8_t c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-static void skip_space(struct cursor *c)
+/* Most texts have none: one comparison tells. */
+static inline const uint8_t *skip_space(struct text t, const uint8_t *at)
 {
-    /* Most texts have none: one comparison tells. */
-    while (c->at < c->text.len && c->text.ptr[c->at] <= ' ' &&
-           is_space(c->text.ptr[c->at]))
-        c->at++;
-}
-
-/* One byte, if it is the next. */
-static bool skip_byte(struct cursor *c, uint8_t byte)
-{
-    if (peek(c) != byte)
-        return false;
-    c->at++;
-    return true;
+    while (at < t.end && *at <= ' ' && is_space(*at))
+        at++;
+    return at;
 }
 
 static bool is_hex(uint8_t c)
@@ -54,89 +52,119 @@ static bool is_hex(uint8_t c)
 }
 
 /* At a backslash. */
-static bool skip_escape(struct cursor *c)
+static const uint8_t *skip_escape(struct text t, const uint8_t *at)
 {
     static const char escapes[] = "\"\\/bfnrt";
-    struct span rest = span_from(c->text, c->at);
+    size_t left = (size_t)(t.end - at);
 
-    if (rest.len < 2)
-        return false;
-    if (rest.ptr[1] != 'u') {
-        c->at += 2;
-        return memchr(escapes, rest.ptr[1], sizeof(escapes) - 1) != NULL;
+    if (left < 2)
+        return NULL;
+    if (at[1] != 'u') {
+        bool known = memchr(escapes, at[1], sizeof(escapes) - 1) != NULL;
+
+        return known ? at + 2 : NULL;
     }
-    if (rest.len < 6)
-        return false;
+    if (left < 6)
+        return NULL;
     for (size_t i = 2; i < 6; i++) {
-        if (!is_hex(rest.ptr[i]))
-            return false;
+        if (!is_hex(at[i]))
+            return NULL;
     }
-    c->at += 6;
-    return true;
+    return at + 6;
 }
 
-/* Behind the opening quote; ends behind the closing one. */
-static bool skip_string(struct cursor *c)
+static const uint8_t *skip_long_string(
+    struct text t, const uint8_t *at, struct seen *seen)
 {
-    c->escaped = false;
+    struct span in = span_of(t.begin, (size_t)(t.end - t.begin));
+
+    seen->escaped = false;
     for (;;) {
-        c->at = json_run(c->text, c->at, &c->wide);
-        if (skip_byte(c, '"'))
-            return true;
-        if (peek(c) != '\\' || !skip_escape(c))
-            return false;
-        c->escaped = true;
+        at = in.ptr + json_run(in, (size_t)(at - in.ptr), &seen->wide);
+        if (peek(t, at) == '"')
+            return at + 1;
+        if (peek(t, at) != '\\')
+            return NULL;
+        at = skip_escape(t, at);
+        if (at == NULL)
+            return NULL;
+        seen->escaped = true;
     }
 }
 
-static bool skip_digits(struct cursor *c)
+/* Behind the opening quote; ends behind the closing one.  Most strings are
+ * names and numbers of a few characters, all of it in one block or two. */
+ALWAYS_INLINE static inline const uint8_t *skip_string(
+    struct text t, const uint8_t *at, struct seen *seen)
 {
-    size_t start = c->at;
+#ifdef __x86_64__
+    for (int blocks = 2; blocks > 0 && t.end - at >= 16; blocks--) {
+        struct json_block block = json_block_16(at);
+        size_t len = 0;
 
-    while (peek(c) >= '0' && peek(c) <= '9')
-        c->at++;
-    return c->at > start;
-}
-
-static bool skip_number(struct cursor *c)
-{
-    (void)skip_byte(c, '-');
-    if (!skip_byte(c, '0') && !skip_digits(c))
-        return false;
-    if (skip_byte(c, '.') && !skip_digits(c))
-        return false;
-    if ((peek(c) | 0x20) == 'e') {
-        c->at++;
-        if (!skip_byte(c, '+'))
-            (void)skip_byte(c, '-');
-        return skip_digits(c);
+        if (!json_block_ends(block, &len, &seen->wide)) {
+            at += 16;
+        } else if (at[len] == '"') {
+            seen->escaped = false;
+            return at + len + 1;
+        } else {
+            break;
+        }
     }
-    return true;
+#endif
+    return skip_long_string(t, at, seen);
 }
 
-static bool skip_word(struct cursor *c, const char *word, size_t len)
+/* One or more. */
+static const uint8_t *skip_digits(struct text t, const uint8_t *at)
 {
-    if (c->text.len - c->at < len ||
-        memcmp(c->text.ptr + c->at, word, len) != 0)
-        return false;
-    c->at += len;
-    return true;
+    const uint8_t *start = at;
+
+    while (at < t.end && *at >= '0' && *at <= '9')
+        at++;
+    return at > start ? at : NULL;
 }
 
-static bool skip_scalar(struct cursor *c)
+/* At the 'e'. */
+static const uint8_t *skip_exponent(struct text t, const uint8_t *at)
 {
-    switch (peek(c)) {
-    case '"':
-        c->at++;
-        return skip_string(c);
+    at++;
+    if (peek(t, at) == '+' || peek(t, at) == '-')
+        at++;
+    return skip_digits(t, at);
+}
+
+static const uint8_t *skip_number(struct text t, const uint8_t *at)
+{
+    if (peek(t, at) == '-')
+        at++;
+    at = peek(t, at) == '0' ? at + 1 : skip_digits(t, at);
+    if (at != NULL && peek(t, at) == '.')
+        at = skip_digits(t, at + 1);
+    if (at != NULL && (peek(t, at) | 0x20) == 'e')
+        at = skip_exponent(t, at);
+    return at;
+}
+
+static const uint8_t *skip_word(
+    struct text t, const uint8_t *at, const char *word, size_t len)
+{
+    if ((size_t)(t.end - at) < len || memcmp(at, word, len) != 0)
+        return NULL;
+    return at + len;
+}
+
+static const uint8_t *skip_bare(struct text t, const uint8_t *at)
+{
+    switch (peek(t, at)) {
     case 't':
-        return skip_word(c, "true", 4);
+        return skip_word(t, at, "true", 4);
     case 'f':
-        return skip_word(c, "false", 5);
+        return skip_word(t, at, "false", 5);
     case 'n':
-        return skip_word(c, "null", 4);
+        return skip_word(t, at, "null", 4);
     default:
-        return skip_number(c);
+        return skip_number(t, at);
     }
 }
 
@@ -150,8 +178,8 @@ struct nesting {
 
 static bool open_level(struct nesting *n, bool object)
 {
-    uint64_t *word = &n->outer[n->depth / 64];
     uint64_t bit = UINT64_C(1) << (n->depth % 64);
+    uint64_t *word = &n->outer[n->depth / 64];
 
     if (n->depth == JSON_DEPTH_MAX)
         return false;
@@ -170,130 +198,176 @@ static void close_level(struct nesting *n)
 }
 
 /* A member's name and its colon; ends at the value. */
-static bool skip_name(struct cursor *c)
+ALWAYS_INLINE static inline const uint8_t *skip_name(
+    struct text t, const uint8_t *at, struct seen *seen)
 {
-    if (!skip_byte(c, '"') || !skip_string(c))
-        return false;
-    skip_space(c);
-    if (!skip_byte(c, ':'))
-        return false;
-    skip_space(c);
-    return true;
+    if (peek(t, at) != '"')
+        return NULL;
+    at = skip_string(t, at + 1, seen);
+    if (at == NULL)
+        return NULL;
+    at = skip_space(t, at);
+    return peek(t, at) == ':' ? skip_space(t, at + 1) : NULL;
 }
 
-/* At a value.  Opens levels down to its first scalar or empty container, and
- * skips that. */
-static bool descend(struct cursor *c, struct nesting *n)
+/* At a container; ends inside it, at its first value, or at its end:
+ * *ret_empty. */
+ALWAYS_INLINE static inline const uint8_t *enter(struct text t,
+    const uint8_t *at, struct nesting *n, struct seen *seen, bool *ret_empty)
 {
-    while (peek(c) == '{' || peek(c) == '[') {
-        bool object = peek(c) == '{';
+    bool object = *at == '{';
 
-        c->at++;
-        skip_space(c);
-        if (skip_byte(c, object ? '}' : ']'))
-            return n->depth < JSON_DEPTH_MAX;
-        if (!open_level(n, object) || (object && !skip_name(c)))
-            return false;
-    }
-    return skip_scalar(c);
+    at = skip_space(t, at + 1);
+    *ret_empty = peek(t, at) == (object ? '}' : ']');
+    if (!open_level(n, object))
+        return NULL;
+    return object && !*ret_empty ? skip_name(t, at, seen) : at;
 }
 
-/* Behind a value.  Closes levels; true with *ret_more set: at the next value.
- */
-static bool ascend(struct cursor *c, struct nesting *n, bool *ret_more)
+/* Behind a value, or at the end of a container.  Closes levels; with levels
+ * left, ends at the next value. */
+ALWAYS_INLINE static inline const uint8_t *leave(
+    struct text t, const uint8_t *at, struct nesting *n, struct seen *seen)
 {
     while (n->depth > 0) {
-        skip_space(c);
-        if (skip_byte(c, ',')) {
-            skip_space(c);
-            *ret_more = true;
-            return !n->in_object || skip_name(c);
+        uint8_t c = 0;
+
+        at = skip_space(t, at);
+        c = peek(t, at);
+        if (c == ',') {
+            at = skip_space(t, at + 1);
+            return n->in_object ? skip_name(t, at, seen) : at;
         }
-        if (!skip_byte(c, n->in_object ? '}' : ']'))
-            return false;
+        if (c != (n->in_object ? '}' : ']'))
+            return NULL;
         close_level(n);
+        at++;
     }
-    *ret_more = false;
-    return true;
+    return at;
 }
 
 /* At a value; ends behind it. */
-static bool skip_value(struct cursor *c)
+static const uint8_t *skip_value(
+    struct text t, const uint8_t *at, struct seen *seen)
 {
     UNINITIALIZED struct nesting nesting;
-    bool more = true;
 
     nesting.depth = 0;
     nesting.in_object = false;
-    while (more) {
-        if (!descend(c, &nesting) || !ascend(c, &nesting, &more))
-            return false;
-    }
+    do {
+        uint8_t c = peek(t, at);
+        bool inside = false; /* a container, and at its first value */
+
+        if (c == '"') {
+            at = skip_string(t, at + 1, seen);
+        } else if (c == '{' || c == '[') {
+            bool empty = false;
+
+            at = enter(t, at, &nesting, seen, &empty);
+            inside = !empty;
+        } else {
+            at = skip_bare(t, at);
+        }
+        if (at != NULL && !inside)
+            at = leave(t, at, &nesting, seen);
+    } while (at != NULL && nesting.depth > 0);
+    return at;
+}
+
+/* Is what stands there between well-formed?  Most texts are ASCII. */
+static bool are_characters(
+    const struct seen *seen, const uint8_t *from, const uint8_t *to)
+{
+    return !seen->wide || utf8_valid(span_of(from, (size_t)(to - from)));
+}
+
+bool json_value(struct span in, struct span *ret_value, struct span *ret_rest)
+{
+    struct text t = text_of(in);
+    struct seen seen = {.wide = false};
+    const uint8_t *from = skip_space(t, t.begin);
+    const uint8_t *to = skip_value(t, from, &seen);
+
+    if (to == NULL || !are_characters(&seen, from, to))
+        return false;
+    *ret_value = span_of(from, (size_t)(to - from));
+    to = skip_space(t, to);
+    *ret_rest = span_of(to, (size_t)(t.end - to));
     return true;
 }
 
 bool json_valid(struct span in)
 {
-    struct cursor c = {.text = in};
+    struct span value;
+    struct span rest;
 
-    skip_space(&c);
-    if (!skip_value(&c))
-        return false;
-    skip_space(&c);
-    return has_ended(&c) && (!c.wide || utf8_valid(in));
+    return json_value(in, &value, &rest) && rest.len == 0;
 }
 
 bool json_object_begin(struct span in, struct json_object *ret)
 {
-    struct cursor c = {.text = in};
+    struct text t = text_of(in);
+    const uint8_t *at = skip_space(t, t.begin);
 
-    skip_space(&c);
-    if (!skip_byte(&c, '{'))
+    if (peek(t, at) != '{')
         return false;
-    *ret = (struct json_object){.text = in, .at = c.at, .first = true};
+    at++;
+    *ret = (struct json_object){
+        .rest = span_of(at, (size_t)(t.end - at)),
+        .first = true,
+    };
     return true;
 }
 
-/* Behind the object's closing brace. */
-static enum json_step end_object(struct cursor *c)
+/* At a name; *ret is written but for the value, which begins where it ends. */
+static const uint8_t *take_name(struct text t, const uint8_t *at,
+    struct seen *seen, struct json_member *ret)
 {
-    skip_space(c);
-    return has_ended(c) ? JSON_END : JSON_MALFORMED;
+    const uint8_t *end = NULL;
+
+    if (peek(t, at) != '"')
+        return NULL;
+    end = skip_string(t, at + 1, seen);
+    if (end == NULL)
+        return NULL;
+    ret->name = span_of(at + 1, (size_t)(end - at - 2));
+    ret->escaped = seen->escaped;
+    end = skip_space(t, end);
+    return peek(t, end) == ':' ? skip_space(t, end + 1) : NULL;
+}
+
+/* At a member; ends behind it. */
+static const uint8_t *take_member(
+    struct text t, const uint8_t *at, struct json_member *ret)
+{
+    struct seen seen = {.wide = false};
+    const uint8_t *value = take_name(t, at, &seen, ret);
+    const uint8_t *end = value == NULL ? NULL : skip_value(t, value, &seen);
+
+    if (end == NULL || !are_characters(&seen, at, end))
+        return NULL;
+    ret->value = span_of(value, (size_t)(end - value));
+    return end;
 }
 
 enum json_step json_object_next(struct json_object *o, struct json_member *ret)
 {
-    struct cursor c = {.text = o->text, .at = o->at};
-    const uint8_t *text = o->text.ptr;
+    struct text t = text_of(o->rest);
+    const uint8_t *at = skip_space(t, t.begin);
     struct json_member member;
-    size_t name = 0;
-    size_t value = 0;
 
-    skip_space(&c);
-    if (skip_byte(&c, '}'))
-        return end_object(&c);
+    if (peek(t, at) == '}')
+        return skip_space(t, at + 1) == t.end ? JSON_END : JSON_MALFORMED;
     if (!o->first) {
-        if (!skip_byte(&c, ','))
+        if (peek(t, at) != ',')
             return JSON_MALFORMED;
-        skip_space(&c);
+        at = skip_space(t, at + 1);
     }
-    name = c.at + 1;
-    if (!skip_byte(&c, '"') || !skip_string(&c))
+    at = take_member(t, at, &member);
+    if (at == NULL)
         return JSON_MALFORMED;
-    member.name = span_of(text + name, c.at - 1 - name);
-    member.escaped = c.escaped;
-    skip_space(&c);
-    if (!skip_byte(&c, ':'))
-        return JSON_MALFORMED;
-    skip_space(&c);
-    value = c.at;
-    if (!skip_value(&c))
-        return JSON_MALFORMED;
-    if (c.wide && !utf8_valid(span_of(text + name, c.at - name)))
-        return JSON_MALFORMED;
-    member.value = span_of(text + value, c.at - value);
     *ret = member;
-    o->at = c.at;
+    o->rest = span_of(at, (size_t)(t.end - at));
     o->first = false;
     return JSON_MEMBER;
 }
