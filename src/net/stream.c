@@ -113,7 +113,8 @@ ssize_t stream_read(struct stream *s, const struct iovec *to, int count)
     if (s->tls != NULL)
         return read_tls(s, to, count);
     do {
-        got = readv(s->fd, to, count);
+        got = count == 1 ? recv(s->fd, to->iov_base, to->iov_len, 0)
+                         : readv(s->fd, to, count);
     } while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }

@@ -52,7 +52,7 @@ void worker_skip_time(struct worker *w, uint64_t ms)
 /* Milliseconds to the next deadline, as far as it is known. */
 static int find_rest(const struct worker *w)
 {
-    uint64_t next_ms = timer_wheel_next_ms(&w->timers, WORKER_REST_MS);
+    uint64_t next_ms = timer_wheel_next_ms(&w->timers);
 
     if (w->ahead_count > 0 || next_ms <= w->now_ms)
         return 0;

@@ -21,8 +21,6 @@ enum {
     /* bytes; a whole message of the largest size and its neighbours */
     WORKER_SCRATCH_LEN = 512 * 1024,
     WORKER_EVENTS_MAX = 128, /* of a round; the others are in the next */
-    /* The longest wait: a worker shows at least so often that it gets on. */
-    WORKER_REST_MS = 1000,
 };
 
 struct stream;

@@ -46,7 +46,7 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 
 /* Have the timer fire no later than the earliest deadline.  Deadlines that
  * move away leave it alone: it finds nothing due and is set again. */
-static void retime(struct conn *c)
+void conn_retime(struct conn *c)
 {
     uint64_t at = earliest(c->state_by, earliest(c->ping_at, c->pong_by));
 
@@ -70,7 +70,7 @@ static void enter(struct conn *c, enum conn_state to)
     c->state_by = states[to].limit_ms == 0
                       ? 0
                       : worker_now_ms(worker_of(c)) + states[to].limit_ms;
-    retime(c);
+    conn_retime(c);
 }
 
 void conn_mark_dirty(struct conn *c)
@@ -96,7 +96,7 @@ bool conn_append(struct conn *c, struct span bytes, enum outbox_kind kind)
     }
     memcpy(room, bytes.ptr, bytes.len);
     outbox_commit(
-        &c->out, (struct outbox_item){.len = bytes.len, .kind = kind});
+        &c->out, &(struct outbox_item){.len = bytes.len, .kind = kind});
     conn_mark_dirty(c);
     return true;
 }
@@ -151,6 +151,7 @@ void conn_received(struct conn *c, size_t len)
         return;
     metrics_count(&c->shard->metrics, METRIC_RATE_BYTES);
     c->read_at = now_ms + pause;
+    conn_retime(c);
     conn_update_interest(c);
 }
 
@@ -162,12 +163,14 @@ static void report_done(struct conn *c, size_t len)
         [CONN_BINARY] = METRIC_SENT_BINARY,
         [CONN_PHONE] = METRIC_SENT_PHONE,
     };
-    uint64_t now_ns = worker_clock_ns();
+    uint64_t now_ns = 0;
     struct outbox_item item;
 
     count_bytes(c, sent, len);
     while (c->state != CONN_DEAD && outbox_next_done(&c->out, &item)) {
         c->write_by = 0;
+        if (item.kind == OUTBOX_FRAME && now_ns == 0)
+            now_ns = worker_clock_ns();
         session_item_sent(c, &item, now_ns);
     }
 }
@@ -205,7 +208,7 @@ static void keep_write_clock(struct conn *c)
 {
     if (c->write_by == 0)
         c->write_by = worker_now_ms(worker_of(c)) + LIMIT_WRITE_MS;
-    retime(c);
+    conn_retime(c);
 }
 
 static void flush(struct conn *c)
@@ -227,6 +230,7 @@ static void flush(struct conn *c)
     }
     if (behind) {
         keep_write_clock(c);
+        outbox_settle(&c->out);
     } else {
         c->write_by = 0;
     }
@@ -338,7 +342,7 @@ void conn_open(struct conn *c)
     c->opened_ms = now_ms;
     metrics_count_response(&c->shard->metrics, 101);
     c->ping_at = now_ms + LIMIT_HEARTBEAT_MS;
-    retime(c);
+    conn_retime(c);
 }
 
 void conn_hold(struct conn *c)
@@ -483,7 +487,7 @@ static void on_timer(struct timer *t, uint64_t now_ms)
     struct shard *shard = c->shard;
 
     act_on_deadlines(c, now_ms);
-    retime(c);
+    conn_retime(c);
     conn_flush_dirty(shard);
 }
 
@@ -514,7 +518,6 @@ static void on_readable(struct conn *c)
     case CONN_OPEN:
     case CONN_CLOSING:
         frames_read(c);
-        retime(c);
         break;
     case CONN_LINGER:
         discard(c);
@@ -571,9 +574,10 @@ bool conn_join(struct conn *c, struct shard *shard)
     if (stream_init(&c->stream, &shard->worker, c->stream.fd) != 0)
         return false;
     c->shard = shard;
+    c->out.pool = &shard->rooms;
     if (c->state_by == 0)
         c->state_by = worker_now_ms(&shard->worker) + LIMIT_HEAD_MS;
-    retime(c);
+    conn_retime(c);
     set_interest(c, false);
     return true;
 }

@@ -141,6 +141,9 @@ MUST_CHECK NONNULL bool conn_join(struct conn *c, struct shard *shard);
  * it cannot, and nothing has changed. */
 MUST_CHECK NONNULL bool conn_leave(struct conn *c);
 
+/* A deadline of it was set, or came nearer. */
+NONNULL void conn_retime(struct conn *c);
+
 /* Bytes were read from it: count them, and pause its reading if they came
  * faster than they may. */
 NONNULL void conn_received(struct conn *c, size_t len);

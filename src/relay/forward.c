@@ -55,7 +55,6 @@ void forward_from_phone(
     struct conn *phone, enum ws_opcode opcode, struct span payload)
 {
     struct conn *binary = phone->slot->binary;
-    uint8_t header[WS_SERVER_HEADER_MAX];
     size_t body_len = phone->prefix_len + payload.len + 1;
     size_t header_len = 0;
     uint8_t *to = NULL;
@@ -71,22 +70,21 @@ void forward_from_phone(
         session_expel(phone, 1000, "");
         return;
     }
-    header_len = ws_frame_encode(header, WS_TEXT, body_len);
-    to = outbox_reserve(&binary->out, header_len + body_len);
+    to = outbox_reserve(&binary->out, WS_SERVER_HEADER_MAX + body_len);
     if (to == NULL) {
         log_conn(
             LOG_INFO, "phone_forwarder_send_failed", phone, "out of memory");
         session_expel(phone, 1000, "");
         return;
     }
-    memcpy(to, header, header_len);
+    header_len = ws_frame_encode(to, WS_TEXT, body_len);
     to += header_len;
     memcpy(to, phone->prefix, phone->prefix_len);
     to += phone->prefix_len;
     memcpy(to, payload.ptr, payload.len);
     to[payload.len] = '}';
     outbox_commit(
-        &binary->out, (struct outbox_item){
+        &binary->out, &(struct outbox_item){
                           .len = header_len + body_len,
                           .from = phone->number,
                           .payload_len = (uint32_t)payload.len,
@@ -174,9 +172,9 @@ static bool has_room(struct conn *phone, size_t len, uint16_t code)
 }
 
 /* Charged to the phone and to its server-id. */
-static void commit(struct conn *phone, struct outbox_item item)
+static void commit(struct conn *phone, const struct outbox_item *item)
 {
-    phone->slot->queued += item.cost;
+    phone->slot->queued += item->cost;
     outbox_commit(&phone->out, item);
     conn_mark_dirty(phone);
 }
@@ -184,21 +182,20 @@ static void commit(struct conn *phone, struct outbox_item item)
 static bool deliver(struct conn *phone, const struct envelope *envelope)
 {
     struct span frame = envelope->frame;
-    uint8_t header[WS_SERVER_HEADER_MAX];
-    size_t header_len = ws_frame_encode(header, WS_TEXT, frame.len);
+    size_t header_len = 0;
     uint8_t *to = NULL;
 
     if (!has_room(phone, frame.len, envelope->close_code))
         return false;
-    to = outbox_reserve(&phone->out, header_len + frame.len);
+    to = outbox_reserve(&phone->out, WS_SERVER_HEADER_MAX + frame.len);
     if (to == NULL) {
         enqueue_failed(phone, "out of memory");
         session_expel(phone, 1011, "phone write failed");
         return false;
     }
-    memcpy(to, header, header_len);
+    header_len = ws_frame_encode(to, WS_TEXT, frame.len);
     memcpy(to + header_len, frame.ptr, frame.len);
-    commit(phone, (struct outbox_item){
+    commit(phone, &(struct outbox_item){
                       .len = header_len + frame.len,
                       .cost = frame.len + LIMIT_OUTBOX_ITEM,
                       .payload_len = (uint32_t)frame.len,
@@ -223,12 +220,43 @@ static void direct_close(struct conn *phone, uint16_t code)
         return;
     }
     memcpy(to, frame, len);
-    commit(phone, (struct outbox_item){
+    commit(phone, &(struct outbox_item){
                       .len = len,
                       .cost = LIMIT_OUTBOX_ITEM,
                       .kind = OUTBOX_CLOSE,
                   });
     phone->leave_code = code;
+}
+
+/* The phone whose envelope this is, word for word; NULL: it may be one in
+ * other words. */
+static struct conn *unwrap(
+    const struct slot *slot, struct span payload, struct envelope *ret)
+{
+    for (size_t i = 0; i < slot->phone_count; i++) {
+        struct conn *phone = slot->phones[i];
+        struct span prefix = span_of(phone->prefix, phone->prefix_len);
+
+        if (!envelope_unwrap(payload, prefix, &ret->frame))
+            continue;
+        ret->conn_id = conn_name(phone);
+        ret->close_code = 0;
+        return phone;
+    }
+    return NULL;
+}
+
+/* To a phone of its slot. */
+static void route_to(struct conn *phone, const struct envelope *envelope)
+{
+    if (phone->leave_code != 0) {
+        enqueue_failed(phone, "relay: phone outbox closed");
+        return;
+    }
+    if (envelope->frame.len > 0 && !deliver(phone, envelope))
+        return;
+    if (envelope->close_code != 0)
+        direct_close(phone, envelope->close_code);
 }
 
 static void route(struct conn *binary, const struct envelope *envelope)
@@ -248,14 +276,7 @@ static void route(struct conn *binary, const struct envelope *envelope)
             LOG_FIELD(LOG_CONN_ID, span_of(envelope->conn_id.ptr, len)));
         return;
     }
-    if (phone->leave_code != 0) {
-        enqueue_failed(phone, "relay: phone outbox closed");
-        return;
-    }
-    if (envelope->frame.len > 0 && !deliver(phone, envelope))
-        return;
-    if (envelope->close_code != 0)
-        direct_close(phone, envelope->close_code);
+    route_to(phone, envelope);
 }
 
 static void refuse_envelope(struct conn *binary, enum envelope_status status)
@@ -278,8 +299,14 @@ void forward_from_binary(
     struct conn *binary, enum ws_opcode opcode, struct span payload)
 {
     struct envelope envelope;
-    enum envelope_status status = envelope_parse(payload, &envelope);
+    struct conn *phone = unwrap(binary->slot, payload, &envelope);
+    enum envelope_status status = ENVELOPE_ROUTE;
 
+    if (phone != NULL) {
+        route_to(phone, &envelope);
+        return;
+    }
+    status = envelope_parse(payload, &envelope);
     if (status == ENVELOPE_ROUTE) {
         route(binary, &envelope);
     } else if (status == ENVELOPE_PUSH_WAKE) {

@@ -194,8 +194,10 @@ static bool admit(struct conn *c, const struct ws_header *header)
  * not bring the whole message along. */
 static void start_message_clock(struct conn *c)
 {
-    if (c->message_by == 0 && c->message.opcode != WS_CONT)
-        c->message_by = worker_now_ms(&c->shard->worker) + LIMIT_MESSAGE_MS;
+    if (c->message_by != 0 || c->message.opcode == WS_CONT)
+        return;
+    c->message_by = worker_now_ms(&c->shard->worker) + LIMIT_MESSAGE_MS;
+    conn_retime(c);
 }
 
 /* Keep the start of a frame's payload. */

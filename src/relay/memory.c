@@ -13,8 +13,8 @@ static size_t kept_by(const struct conn *c)
 
     /* The items that are queued are room, too. */
     return outbox_pending(&c->out).len + stream_unsent(&c->stream) +
-           c->out.item_cap * sizeof(struct outbox_item) + reading +
-           c->fragments_cap + c->backlog_len;
+           outbox_own_items(&c->out) + reading + c->fragments_cap +
+           c->backlog_len;
 }
 
 /* The largest consumer of the shard; NULL: nobody keeps anything. */
@@ -45,7 +45,7 @@ static void expel(struct conn *c)
     session_ended(c, SESSION_FAULT, "relay: memory budget full");
     conn_close(c, SESSION_FAULT, "backlog full");
     if (!is_open || c->state != CONN_CLOSING ||
-        c->out.cap > LIMIT_CLOSING_BYTES || c->partial != NULL)
+        outbox_own_room(&c->out) > LIMIT_CLOSING_BYTES || c->partial != NULL)
         conn_drop(c);
 }
 

@@ -18,7 +18,8 @@ enum {
 NONNULL void session_message(
     struct conn *c, enum ws_opcode opcode, struct span payload);
 
-/* An item was written to the peer, at that time of worker_clock_ns(). */
+/* An item was written to the peer; a frame, at that time of worker_clock_ns().
+ */
 NONNULL void session_item_sent(
     struct conn *c, const struct outbox_item *item, uint64_t now_ns);
 /* The queue was written as far as the socket takes it. */

@@ -415,6 +415,8 @@ int shard_init(struct shard *shard, struct relay *relay)
     shard->stop.mail.fn = on_stop;
     shard->shed.mail.fn = on_shed;
     shard->room.mail.fn = on_room;
+    if (!outbox_pool_init(&shard->rooms))
+        return -ENOMEM;
     failed = mailbox_open(&shard->mailbox, &shard->worker, shard);
     if (failed != 0)
         return failed;
@@ -445,6 +447,7 @@ void shard_done(struct shard *shard)
 {
     mailbox_close(&shard->mailbox);
     worker_done(&shard->worker);
+    outbox_pool_done(&shard->rooms);
     registry_done(&shard->registry);
     certificates_done(shard);
     tls_server_free(shard->tls);

@@ -38,9 +38,10 @@ struct shard {
     struct conn_list pending;           /* the longest waiting first */
     struct conn_list live;
     size_t conn_count;
-    struct conn *dirty;    /* connections with something to write */
-    struct http_head head; /* of the request being read */
-    uint32_t serial;       /* of the last connection's number */
+    struct conn *dirty;       /* connections with something to write */
+    struct outbox_pool rooms; /* for what they write */
+    struct http_head head;    /* of the request being read */
+    uint32_t serial;          /* of the last connection's number */
     uint32_t ping_count;
     bool draining;
     bool deals; /* its listener is the only one: connections go in turn */

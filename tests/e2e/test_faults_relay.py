@@ -35,7 +35,7 @@ def test_memory_is_refused(faulty, many):
 @pytest.mark.parametrize("kind, error", [
     ("accept4", "ECONNABORTED"), ("accept4", "EMFILE"), ("accept4", "ENFILE"), ("accept4", "ENOMEM"),
     ("accept4", "EINTR"),
-    ("readv", "EAGAIN"), ("readv", "ECONNRESET"), ("readv", "ETIMEDOUT"), ("readv", "ENOMEM"), ("readv", "EINTR"),
+    ("recv", "EAGAIN"), ("recv", "ECONNRESET"), ("recv", "ETIMEDOUT"), ("recv", "ENOMEM"), ("recv", "EINTR"),
     ("send", "EPIPE"), ("send", "ECONNRESET"), ("send", "ENOBUFS"), ("send", "EAGAIN"), ("send", "EINTR"),
     ("setsockopt", "ENOMEM"), ("shutdown", "ENOTCONN"),
     ("close", "EIO"),
