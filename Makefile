@@ -22,7 +22,7 @@ deps-test:  ; @tools/install-packages.sh build test
 deps-lint:  ; @tools/install-packages.sh build test lint
 
 $(RELEASE)/build.ninja: | deps-build
-	@CC=gcc tools/setup.sh $(RELEASE) --prefix="$(CURDIR)/out" --strip
+	@CC=gcc tools/setup.sh $(RELEASE) --prefix="$(CURDIR)/out" --strip -Dlto=true -Doptimization=3
 
 $(ASAN)/build.ninja: | deps-test
 	@CC=gcc tools/setup.sh $(ASAN) --werror -Dtests=true -Doptimization=1 \
