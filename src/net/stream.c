@@ -131,6 +131,22 @@ ssize_t stream_write(struct stream *s, const void *bytes, size_t len)
     return put < 0 ? -errno : put;
 }
 
+ssize_t stream_write_gathered(
+    struct stream *s, const struct iovec *pieces, size_t count)
+{
+    const struct msghdr message = {
+        .msg_iov = (struct iovec *)(uintptr_t)pieces,
+        .msg_iovlen = count,
+    };
+    ssize_t put = 0;
+
+    assert(s->tls == NULL);
+    do {
+        put = sendmsg(s->fd, &message, MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    return put < 0 ? -errno : put;
+}
+
 bool stream_start_tls(struct stream *s, struct tls_server *server)
 {
     assert(s->tls == NULL);

@@ -54,6 +54,10 @@ MUST_CHECK NONNULL ssize_t stream_read(
 MUST_CHECK NONNULL ssize_t stream_write(
     struct stream *s, const void *bytes, size_t len);
 
+/* The same of several pieces, in one system call; not with TLS. */
+MUST_CHECK NONNULL ssize_t stream_write_gathered(
+    struct stream *s, const struct iovec *pieces, size_t count);
+
 /* What a write has taken and the socket has not: a TLS record. */
 NONNULL static inline size_t stream_unsent(const struct stream *s)
 {

@@ -155,18 +155,24 @@ void conn_received(struct conn *c, size_t len)
     conn_update_interest(c);
 }
 
-/* Tell who queued them that items have been written. */
-static void report_done(struct conn *c, size_t len)
+void conn_count_sent(struct conn *c, size_t len)
 {
     static const enum metric sent[] = {
         [CONN_STRANGER] = METRIC_SENT_OTHER,
         [CONN_BINARY] = METRIC_SENT_BINARY,
         [CONN_PHONE] = METRIC_SENT_PHONE,
     };
+
+    count_bytes(c, sent, len);
+}
+
+/* Tell who queued them that items have been written. */
+static void report_done(struct conn *c, size_t len)
+{
     uint64_t now_ns = 0;
     struct outbox_item item;
 
-    count_bytes(c, sent, len);
+    conn_count_sent(c, len);
     while (c->state != CONN_DEAD && outbox_next_done(&c->out, &item)) {
         c->write_by = 0;
         if (item.kind == OUTBOX_FRAME && now_ns == 0)

@@ -153,6 +153,8 @@ NONNULL void conn_received(struct conn *c, size_t len);
 NONNULL bool conn_append(
     struct conn *c, struct span bytes, enum outbox_kind kind);
 NONNULL void conn_mark_dirty(struct conn *c);
+/* Bytes were written to it. */
+NONNULL void conn_count_sent(struct conn *c, size_t len);
 /* Write what is queued on every connection that was marked. */
 NONNULL void conn_flush_dirty(struct shard *shard);
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/utf8.h"
+#include "relay/delivery.h"
 #include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/relay.h"
@@ -55,9 +56,6 @@ void forward_from_phone(
     struct conn *phone, enum ws_opcode opcode, struct span payload)
 {
     struct conn *binary = phone->slot->binary;
-    size_t body_len = phone->prefix_len + payload.len + 1;
-    size_t header_len = 0;
-    uint8_t *to = NULL;
 
     if (!json_valid(payload)) {
         refuse_message(phone, opcode, payload);
@@ -70,28 +68,20 @@ void forward_from_phone(
         session_expel(phone, 1000, "");
         return;
     }
-    to = outbox_reserve(&binary->out, WS_SERVER_HEADER_MAX + body_len);
-    if (to == NULL) {
+
+    const struct delivery delivery = {
+        .to = binary,
+        .prefix = span_of(phone->prefix, phone->prefix_len),
+        .payload = payload,
+        .suffix = span_of("}", 1),
+        .from = phone->number,
+    };
+
+    if (delivery_make(&delivery) == DELIVERY_NO_MEMORY) {
         log_conn(
             LOG_INFO, "phone_forwarder_send_failed", phone, "out of memory");
         session_expel(phone, 1000, "");
-        return;
     }
-    header_len = ws_frame_encode(to, WS_TEXT, body_len);
-    to += header_len;
-    memcpy(to, phone->prefix, phone->prefix_len);
-    to += phone->prefix_len;
-    memcpy(to, payload.ptr, payload.len);
-    to[payload.len] = '}';
-    outbox_commit(
-        &binary->out, &(struct outbox_item){
-                          .len = header_len + body_len,
-                          .from = phone->number,
-                          .payload_len = (uint32_t)payload.len,
-                          .read_ns = worker_round_ns(&phone->shard->worker),
-                          .kind = OUTBOX_FRAME,
-                      });
-    conn_mark_dirty(binary);
 }
 
 /* ---- binary to phone ---- */
@@ -171,38 +161,30 @@ static bool has_room(struct conn *phone, size_t len, uint16_t code)
     return false;
 }
 
-/* Charged to the phone and to its server-id. */
-static void commit(struct conn *phone, const struct outbox_item *item)
-{
-    phone->slot->queued += item->cost;
-    outbox_commit(&phone->out, item);
-    conn_mark_dirty(phone);
-}
-
 static bool deliver(struct conn *phone, const struct envelope *envelope)
 {
-    struct span frame = envelope->frame;
-    size_t header_len = 0;
-    uint8_t *to = NULL;
+    const struct delivery delivery = {
+        .to = phone,
+        .prefix = span_of(NULL, 0),
+        .payload = envelope->frame,
+        .suffix = span_of(NULL, 0),
+        .cost = envelope->frame.len + LIMIT_OUTBOX_ITEM,
+    };
 
-    if (!has_room(phone, frame.len, envelope->close_code))
+    if (!has_room(phone, envelope->frame.len, envelope->close_code))
         return false;
-    to = outbox_reserve(&phone->out, WS_SERVER_HEADER_MAX + frame.len);
-    if (to == NULL) {
-        enqueue_failed(phone, "out of memory");
-        session_expel(phone, 1011, "phone write failed");
-        return false;
+    switch (delivery_make(&delivery)) {
+    case DELIVERY_SENT:
+        return true;
+    case DELIVERY_QUEUED:
+        phone->slot->queued += delivery.cost;
+        return true;
+    case DELIVERY_NO_MEMORY:
+        break;
     }
-    header_len = ws_frame_encode(to, WS_TEXT, frame.len);
-    memcpy(to + header_len, frame.ptr, frame.len);
-    commit(phone, &(struct outbox_item){
-                      .len = header_len + frame.len,
-                      .cost = frame.len + LIMIT_OUTBOX_ITEM,
-                      .payload_len = (uint32_t)frame.len,
-                      .read_ns = worker_round_ns(&phone->shard->worker),
-                      .kind = OUTBOX_FRAME,
-                  });
-    return true;
+    enqueue_failed(phone, "out of memory");
+    session_expel(phone, 1011, "phone write failed");
+    return false;
 }
 
 static void direct_close(struct conn *phone, uint16_t code)
@@ -220,12 +202,14 @@ static void direct_close(struct conn *phone, uint16_t code)
         return;
     }
     memcpy(to, frame, len);
-    commit(phone, &(struct outbox_item){
-                      .len = len,
-                      .cost = LIMIT_OUTBOX_ITEM,
-                      .kind = OUTBOX_CLOSE,
-                  });
+    outbox_commit(&phone->out, &(struct outbox_item){
+                                   .len = len,
+                                   .cost = LIMIT_OUTBOX_ITEM,
+                                   .kind = OUTBOX_CLOSE,
+                               });
+    phone->slot->queued += LIMIT_OUTBOX_ITEM;
     phone->leave_code = code;
+    conn_mark_dirty(phone);
 }
 
 /* The phone whose envelope this is, word for word; NULL: it may be one in

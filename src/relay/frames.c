@@ -255,6 +255,7 @@ static size_t take_frame(struct conn *c, uint8_t *bytes, size_t len)
         begin_partial(c, &header, bytes + header.header_len, have);
         return 0;
     }
+    c->shard->more_follows = have > header.payload_len;
     on_frame(c, &header, bytes + header.header_len);
     if (is_live(c))
         start_message_clock(c);
@@ -336,6 +337,7 @@ static void read_partial(struct conn *c)
         c->partial_have += (size_t)got;
         return;
     }
+    c->shard->more_follows = (size_t)got > room;
     end_partial(c);
     if (is_live(c))
         frames_feed(c, scratch, (size_t)got - room);

@@ -73,9 +73,9 @@ static void give_back(struct outbox *o)
 
 void outbox_done(struct outbox *o)
 {
-    if (!are_bytes_lent(o))
+    if (o->bytes != NULL && !are_bytes_lent(o))
         free(o->bytes);
-    if (!are_items_lent(o))
+    if (o->items != NULL && !are_items_lent(o))
         free(o->items);
     give_back(o);
     *o = (struct outbox){.pool = o->pool};
@@ -194,6 +194,21 @@ void outbox_commit(struct outbox *o, const struct outbox_item *item)
         o->control_bytes += item->len;
     *item_at(o, o->item_count) = *item;
     o->item_count++;
+}
+
+void outbox_cancel(struct outbox *o)
+{
+    if (o->item_count > 0)
+        return;
+    if (!are_bytes_lent(o) || !are_items_lent(o)) {
+        outbox_done(o);
+        return;
+    }
+    give_back(o);
+    o->bytes = NULL;
+    o->cap = 0;
+    o->items = NULL;
+    o->item_cap = 0;
 }
 
 /* ---- emptying ---- */

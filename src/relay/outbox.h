@@ -82,6 +82,9 @@ MUST_CHECK NONNULL uint8_t *outbox_reserve(struct outbox *o, size_t len);
 /* The reserved bytes, at most as many, become an item. */
 NONNULL void outbox_commit(struct outbox *o, const struct outbox_item *item);
 
+/* Nothing comes of the reserved bytes; what was there before stays. */
+NONNULL void outbox_cancel(struct outbox *o);
+
 /* What is to be written next, in one piece. */
 NONNULL static inline struct span outbox_pending(const struct outbox *o)
 {

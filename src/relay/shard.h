@@ -40,6 +40,7 @@ struct shard {
     size_t conn_count;
     struct conn *dirty;       /* connections with something to write */
     struct outbox_pool rooms; /* for what they write */
+    bool more_follows;        /* behind the frame in hand, of the same read */
     struct http_head head;    /* of the request being read */
     uint32_t serial;          /* of the last connection's number */
     uint32_t ping_count;

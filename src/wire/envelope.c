@@ -45,10 +45,10 @@ static void take_conn_id(struct members *m, struct span value)
     }
 }
 
-/* Names without an escape, and most have none, differ if their lengths do. */
+/* An escape makes a name longer; most have none. */
 static bool is_named(const struct json_member *member, struct span want)
 {
-    if (!member->escaped && member->name.len != want.len)
+    if (member->name.len < want.len)
         return false;
     return span_eq(member->name, want) ||
            json_text_equals_fold(member->name, want);

@@ -11,14 +11,8 @@ struct text {
     const uint8_t *end;
 };
 
-/* What was seen in strings on the way. */
-struct seen {
-    bool wide;    /* a byte above 0x7f */
-    bool escaped; /* an escape, in the last one */
-};
-
 /* Each step takes where it begins, and returns where it ended; NULL: the text
- * is no JSON. */
+ * is no JSON.  *wide becomes true at a byte above 0x7f in a string. */
 
 static struct text text_of(struct span in)
 {
@@ -36,12 +30,23 @@ static bool is_space(uint8_t c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Most texts have none: one comparison tells. */
-static inline const uint8_t *skip_space(struct text t, const uint8_t *at)
+static const uint8_t *skip_space(struct text t, const uint8_t *at)
 {
-    while (at < t.end && *at <= ' ' && is_space(*at))
+    while (at < t.end && is_space(*at))
         at++;
     return at;
+}
+
+/* The next byte that is no white space, and *at there; 0 at the end.  Most
+ * texts have no white space: one comparison tells. */
+ALWAYS_INLINE static inline uint8_t look(struct text t, const uint8_t **at)
+{
+    uint8_t c = peek(t, *at);
+
+    if (c > ' ')
+        return c;
+    *at = skip_space(t, *at);
+    return peek(t, *at);
 }
 
 static bool is_hex(uint8_t c)
@@ -74,13 +79,12 @@ static const uint8_t *skip_escape(struct text t, const uint8_t *at)
 }
 
 static const uint8_t *skip_long_string(
-    struct text t, const uint8_t *at, struct seen *seen)
+    struct text t, const uint8_t *at, bool *wide)
 {
     struct span in = span_of(t.begin, (size_t)(t.end - t.begin));
 
-    seen->escaped = false;
     for (;;) {
-        at = in.ptr + json_run(in, (size_t)(at - in.ptr), &seen->wide);
+        at = in.ptr + json_run(in, (size_t)(at - in.ptr), wide);
         if (peek(t, at) == '"')
             return at + 1;
         if (peek(t, at) != '\\')
@@ -88,31 +92,29 @@ static const uint8_t *skip_long_string(
         at = skip_escape(t, at);
         if (at == NULL)
             return NULL;
-        seen->escaped = true;
     }
 }
 
 /* Behind the opening quote; ends behind the closing one.  Most strings are
  * names and numbers of a few characters, all of it in one block or two. */
 ALWAYS_INLINE static inline const uint8_t *skip_string(
-    struct text t, const uint8_t *at, struct seen *seen)
+    struct text t, const uint8_t *at, bool *wide)
 {
 #ifdef __x86_64__
     for (int blocks = 2; blocks > 0 && t.end - at >= 16; blocks--) {
         struct json_block block = json_block_16(at);
         size_t len = 0;
 
-        if (!json_block_ends(block, &len, &seen->wide)) {
+        if (!json_block_ends(block, &len, wide)) {
             at += 16;
         } else if (at[len] == '"') {
-            seen->escaped = false;
             return at + len + 1;
         } else {
             break;
         }
     }
 #endif
-    return skip_long_string(t, at, seen);
+    return skip_long_string(t, at, wide);
 }
 
 /* One or more. */
@@ -197,98 +199,96 @@ static void close_level(struct nesting *n)
     n->in_object = (n->outer[n->depth / 64] >> (n->depth % 64) & 1) != 0;
 }
 
-/* A member's name and its colon; ends at the value. */
+/* At the opening quote of a member's name; ends behind the colon. */
 ALWAYS_INLINE static inline const uint8_t *skip_name(
-    struct text t, const uint8_t *at, struct seen *seen)
+    struct text t, const uint8_t *at, bool *wide)
 {
-    if (peek(t, at) != '"')
+    at = skip_string(t, at + 1, wide);
+    if (at == NULL || look(t, &at) != ':')
         return NULL;
-    at = skip_string(t, at + 1, seen);
-    if (at == NULL)
-        return NULL;
-    at = skip_space(t, at);
-    return peek(t, at) == ':' ? skip_space(t, at + 1) : NULL;
+    return at + 1;
 }
 
-/* At a container; ends inside it, at its first value, or at its end:
+/* At a container; ends inside it, before its first value, or at its end:
  * *ret_empty. */
 ALWAYS_INLINE static inline const uint8_t *enter(struct text t,
-    const uint8_t *at, struct nesting *n, struct seen *seen, bool *ret_empty)
+    const uint8_t *at, struct nesting *n, bool *wide, bool *ret_empty)
 {
     bool object = *at == '{';
+    uint8_t c = 0;
 
-    at = skip_space(t, at + 1);
-    *ret_empty = peek(t, at) == (object ? '}' : ']');
+    at++;
+    c = look(t, &at);
+    *ret_empty = c == (object ? '}' : ']');
     if (!open_level(n, object))
         return NULL;
-    return object && !*ret_empty ? skip_name(t, at, seen) : at;
+    if (*ret_empty || !object)
+        return at;
+    return c == '"' ? skip_name(t, at, wide) : NULL;
 }
 
 /* Behind a value, or at the end of a container.  Closes levels; with levels
- * left, ends at the next value. */
+ * left, ends before the next value. */
 ALWAYS_INLINE static inline const uint8_t *leave(
-    struct text t, const uint8_t *at, struct nesting *n, struct seen *seen)
+    struct text t, const uint8_t *at, struct nesting *n, bool *wide)
 {
     while (n->depth > 0) {
-        uint8_t c = 0;
+        uint8_t c = look(t, &at);
 
-        at = skip_space(t, at);
-        c = peek(t, at);
+        at++;
         if (c == ',') {
-            at = skip_space(t, at + 1);
-            return n->in_object ? skip_name(t, at, seen) : at;
+            if (!n->in_object)
+                return at;
+            return look(t, &at) == '"' ? skip_name(t, at, wide) : NULL;
         }
         if (c != (n->in_object ? '}' : ']'))
             return NULL;
         close_level(n);
-        at++;
     }
     return at;
 }
 
-/* At a value; ends behind it. */
-static const uint8_t *skip_value(
-    struct text t, const uint8_t *at, struct seen *seen)
+/* Before a value; ends behind it. */
+static const uint8_t *skip_value(struct text t, const uint8_t *at, bool *wide)
 {
     UNINITIALIZED struct nesting nesting;
 
     nesting.depth = 0;
     nesting.in_object = false;
     do {
-        uint8_t c = peek(t, at);
-        bool inside = false; /* a container, and at its first value */
+        uint8_t c = look(t, &at);
+        bool inside = false; /* a container, and before its first value */
 
         if (c == '"') {
-            at = skip_string(t, at + 1, seen);
+            at = skip_string(t, at + 1, wide);
         } else if (c == '{' || c == '[') {
             bool empty = false;
 
-            at = enter(t, at, &nesting, seen, &empty);
+            at = enter(t, at, &nesting, wide, &empty);
             inside = !empty;
         } else {
             at = skip_bare(t, at);
         }
         if (at != NULL && !inside)
-            at = leave(t, at, &nesting, seen);
+            at = leave(t, at, &nesting, wide);
     } while (at != NULL && nesting.depth > 0);
     return at;
 }
 
 /* Is what stands there between well-formed?  Most texts are ASCII. */
-static bool are_characters(
-    const struct seen *seen, const uint8_t *from, const uint8_t *to)
+static bool are_characters(bool wide, const uint8_t *from, const uint8_t *to)
 {
-    return !seen->wide || utf8_valid(span_of(from, (size_t)(to - from)));
+    return !wide || utf8_valid(span_of(from, (size_t)(to - from)));
 }
 
 bool json_value(struct span in, struct span *ret_value, struct span *ret_rest)
 {
     struct text t = text_of(in);
-    struct seen seen = {.wide = false};
+    bool wide = false;
     const uint8_t *from = skip_space(t, t.begin);
-    const uint8_t *to = skip_value(t, from, &seen);
+    const uint8_t *to = skip_value(t, from, &wide);
 
-    if (to == NULL || !are_characters(&seen, from, to))
+    if (to == NULL || !are_characters(wide, from, to))
         return false;
     *ret_value = span_of(from, (size_t)(to - from));
     to = skip_space(t, to);
@@ -319,33 +319,28 @@ bool json_object_begin(struct span in, struct json_object *ret)
     return true;
 }
 
-/* At a name; *ret is written but for the value, which begins where it ends. */
-static const uint8_t *take_name(struct text t, const uint8_t *at,
-    struct seen *seen, struct json_member *ret)
-{
-    const uint8_t *end = NULL;
-
-    if (peek(t, at) != '"')
-        return NULL;
-    end = skip_string(t, at + 1, seen);
-    if (end == NULL)
-        return NULL;
-    ret->name = span_of(at + 1, (size_t)(end - at - 2));
-    ret->escaped = seen->escaped;
-    end = skip_space(t, end);
-    return peek(t, end) == ':' ? skip_space(t, end + 1) : NULL;
-}
-
 /* At a member; ends behind it. */
 static const uint8_t *take_member(
     struct text t, const uint8_t *at, struct json_member *ret)
 {
-    struct seen seen = {.wide = false};
-    const uint8_t *value = take_name(t, at, &seen, ret);
-    const uint8_t *end = value == NULL ? NULL : skip_value(t, value, &seen);
+    bool wide = false;
+    const uint8_t *name = at + 1;
+    const uint8_t *name_end = NULL;
+    const uint8_t *value = NULL;
+    const uint8_t *end = NULL;
 
-    if (end == NULL || !are_characters(&seen, at, end))
+    if (peek(t, at) == '"')
+        name_end = skip_string(t, name, &wide);
+    if (name_end == NULL)
         return NULL;
+    value = skip_space(t, name_end);
+    if (peek(t, value) != ':')
+        return NULL;
+    value = skip_space(t, value + 1);
+    end = skip_value(t, value, &wide);
+    if (end == NULL || !are_characters(wide, at, end))
+        return NULL;
+    ret->name = span_of(name, (size_t)(name_end - 1 - name));
     ret->value = span_of(value, (size_t)(end - value));
     return end;
 }

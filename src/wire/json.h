@@ -32,7 +32,6 @@ struct json_object {
 struct json_member {
     struct span name;  /* between the quotes, still escaped */
     struct span value; /* the value's bytes without white space around them */
-    bool escaped;      /* the name holds an escape */
 };
 
 enum json_step {

@@ -35,9 +35,8 @@ struct json_block {
 static inline bool json_block_ends(struct json_block b, size_t *at, bool *wide)
 {
     /* Only what stands before the special byte counts. */
-    uint32_t before = (b.special & (0U - b.special)) - 1;
-
-    *wide |= (b.wide & before) != 0;
+    if (b.wide != 0 && (b.wide & ((b.special & (0U - b.special)) - 1)) != 0)
+        *wide = true;
     if (b.special == 0)
         return false;
     *at += (size_t)__builtin_ctz(b.special);
