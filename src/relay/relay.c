@@ -479,6 +479,19 @@ static void set_second(struct relay *relay, uint64_t now_ms)
     timer_set(&relay->control.worker.timers, &relay->second, at_ms);
 }
 
+static uint64_t count_handshakes(const struct relay *relay)
+{
+    static const enum metric done[] = {METRIC_TLS_12_FULL,
+        METRIC_TLS_12_RESUMED, METRIC_TLS_13_FULL, METRIC_TLS_13_RESUMED};
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < relay->shard_count; i++) {
+        for (size_t j = 0; j < ARRAY_LEN(done); j++)
+            count += metrics_read(&relay->shards[i].metrics, done[j]);
+    }
+    return count;
+}
+
 static void on_second(struct timer *t, uint64_t now_ms)
 {
     struct relay *relay =
@@ -489,6 +502,8 @@ static void on_second(struct timer *t, uint64_t now_ms)
         log_tick(relay->log);
     status_take_sample(relay);
     certificate_files_follow(relay);
+    if (heap_is_due(&relay->heap, count_handshakes(relay)))
+        heap_trim();
 }
 
 static void keep_house(struct relay *relay)

@@ -12,6 +12,7 @@
 #include "relay/certificate_files.h"
 #include "relay/challenges.h"
 #include "relay/config.h"
+#include "relay/heap.h"
 #include "relay/history.h"
 #include "relay/posture_record.h"
 #include "relay/process_stats.h"
@@ -71,10 +72,11 @@ struct relay {
     struct metrics_sum sum; /* of relay_sum() */
 
     struct shard control;
-    int metrics_fd;         /* -1: none */
-    int challenges_fd;      /* likewise */
-    struct log *log;        /* ticked once a second; NULL: not */
-    struct timer second;    /* of the control shard's housekeeping */
+    int metrics_fd;      /* -1: none */
+    int challenges_fd;   /* likewise */
+    struct log *log;     /* ticked once a second; NULL: not */
+    struct timer second; /* of the control shard's housekeeping */
+    struct heap_watch heap;
     struct signals signals; /* that end the process */
     struct timer drain_timer;
     size_t drained;       /* shards whose last connection is gone */
