@@ -132,15 +132,21 @@ ssize_t stream_write(struct stream *s, const void *bytes, size_t len)
 }
 
 ssize_t stream_write_gathered(
-    struct stream *s, const struct iovec *pieces, size_t count)
+    struct stream *s, const struct span pieces[STREAM_PIECES])
 {
-    const struct msghdr message = {
-        .msg_iov = (struct iovec *)(uintptr_t)pieces,
-        .msg_iovlen = count,
-    };
+    struct iovec vectors[STREAM_PIECES];
+    struct msghdr message = {.msg_iovlen = STREAM_PIECES};
     ssize_t put = 0;
 
     assert(s->tls == NULL);
+    for (size_t i = 0; i < STREAM_PIECES; i++) {
+        vectors[i] = (struct iovec){
+            /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is only read. */
+            .iov_base = (void *)(uintptr_t)pieces[i].ptr,
+            .iov_len = pieces[i].len,
+        };
+    }
+    message.msg_iov = vectors;
     do {
         put = sendmsg(s->fd, &message, MSG_NOSIGNAL);
     } while (put < 0 && errno == EINTR);

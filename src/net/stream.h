@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/span.h"
 #include "net/tls_session.h"
 #include "net/worker.h"
 
@@ -54,9 +55,10 @@ MUST_CHECK NONNULL ssize_t stream_read(
 MUST_CHECK NONNULL ssize_t stream_write(
     struct stream *s, const void *bytes, size_t len);
 
-/* The same of several pieces, in one system call; not with TLS. */
+/* The same of pieces, each of which may be empty; not with TLS. */
+enum { STREAM_PIECES = 3 };
 MUST_CHECK NONNULL ssize_t stream_write_gathered(
-    struct stream *s, const struct iovec *pieces, size_t count);
+    struct stream *s, const struct span pieces[STREAM_PIECES]);
 
 /* What a write has taken and the socket has not: a TLS record. */
 NONNULL static inline size_t stream_unsent(const struct stream *s)

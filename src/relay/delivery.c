@@ -56,20 +56,15 @@ static enum delivery_end queue(
 
 /* The payload from where it is; what stands around it from the room. */
 static ssize_t write_gathered(
-    const struct delivery *d, uint8_t *head, size_t head_len)
+    const struct delivery *d, const uint8_t *head, size_t head_len)
 {
-    const struct iovec pieces[] = {
-        {.iov_base = head, .iov_len = head_len},
-        {.iov_base = (void *)(uintptr_t)d->payload.ptr,
-            .iov_len = d->payload.len},
-        {.iov_base = (void *)(uintptr_t)d->suffix.ptr,
-            .iov_len = d->suffix.len},
-    };
+    const struct span pieces[STREAM_PIECES] = {
+        span_of(head, head_len), d->payload, d->suffix};
 
-    return stream_write_gathered(&d->to->stream, pieces, ARRAY_LEN(pieces));
+    return stream_write_gathered(&d->to->stream, pieces);
 }
 
-/* Behind the head, len bytes. */
+/* And the suffix. */
 static void put_payload(const struct delivery *d, uint8_t *at)
 {
     memcpy(at, d->payload.ptr, d->payload.len);

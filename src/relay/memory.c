@@ -102,18 +102,31 @@ static struct shard *find_worst_shard(struct relay *relay)
     return worst;
 }
 
+/* The largest consumer is elsewhere: its shard gets the letter. */
+static bool pass_on(const struct shard *shard)
+{
+    struct shard *whose = find_worst_shard(shard->relay);
+
+    if (whose == shard)
+        return false;
+    shard_post(whose, &whose->shed);
+    return true;
+}
+
 void memory_shed(struct shard *shard)
 {
     struct relay *relay = shard->relay;
 
     while (budget_is_passed(&relay->memory)) {
-        struct conn *worst = publish_worst(shard);
-        struct shard *whose = find_worst_shard(relay);
+        struct conn *worst = NULL;
 
-        if (whose != shard) {
-            shard_post(whose, &whose->shed);
+        /* As far as is known, which costs no look at every connection; and
+         * then as it is. */
+        if (pass_on(shard))
             return;
-        }
+        worst = publish_worst(shard);
+        if (pass_on(shard))
+            return;
         if (worst == NULL)
             return;
         expel(worst);
