@@ -20,15 +20,12 @@ static bool may_go_now(const struct conn *to)
 /* Count it as written; it never was in the queue, so nothing was charged. */
 static enum delivery_end count_sent(const struct delivery *d, size_t len)
 {
-    const struct outbox_item item = {
-        .kind = OUTBOX_FRAME,
-        .payload_len = (uint32_t)d->payload.len,
-        .read_ns = worker_round_ns(&d->to->shard->worker),
-    };
+    struct conn *to = d->to;
 
-    outbox_cancel(&d->to->out);
-    conn_count_sent(d->to, len);
-    session_item_sent(d->to, &item, worker_clock_ns());
+    outbox_cancel(&to->out);
+    conn_count_sent(to, len);
+    session_frame_sent(to, (uint32_t)d->payload.len,
+        worker_round_ns(&to->shard->worker), worker_clock_ns());
     return DELIVERY_SENT;
 }
 

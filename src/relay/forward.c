@@ -126,6 +126,11 @@ static struct conn *find_slowest(const struct slot *slot)
     return slowest;
 }
 
+static bool fits_budget(const struct slot *slot, size_t cost, size_t limit)
+{
+    return cost <= limit && slot->queued <= limit - cost;
+}
+
 /* The budget of the server-id: the phone with the longest queue makes room,
  * which may be this one.  False: it was, or it went with its binary, which a
  * close notice without memory ends. */
@@ -134,7 +139,7 @@ static bool make_room(struct conn *phone, size_t cost, uint16_t code)
     struct slot *slot = phone->slot;
     size_t limit = limit_of(phone, CONFIG_MAX_QUEUED_PER_SERVER);
 
-    while (cost > limit || slot->queued > limit - cost) {
+    while (!fits_budget(slot, cost, limit)) {
         struct conn *slowest = find_slowest(slot);
 
         if (slowest->out.cost < phone->out.cost + cost)
@@ -146,6 +151,17 @@ static bool make_room(struct conn *phone, size_t cost, uint16_t code)
             return false;
     }
     return true;
+}
+
+/* In both budgets, as it nearly always is. */
+static bool fits(const struct conn *phone, size_t len)
+{
+    size_t cost = len + LIMIT_OUTBOX_ITEM;
+    size_t limit = limit_of(phone, CONFIG_MAX_QUEUED_PER_PHONE);
+
+    return cost <= limit && phone->out.cost <= limit - cost &&
+           fits_budget(phone->slot, cost,
+               limit_of(phone, CONFIG_MAX_QUEUED_PER_SERVER));
 }
 
 /* Is there room for an item of that length?  False: the phone is closed. */
@@ -161,17 +177,18 @@ static bool has_room(struct conn *phone, size_t len, uint16_t code)
     return false;
 }
 
-static bool deliver(struct conn *phone, const struct envelope *envelope)
+/* code: of the close that follows; 0: none.  False: the phone is closed. */
+static bool deliver(struct conn *phone, struct span frame, uint16_t code)
 {
     const struct delivery delivery = {
         .to = phone,
         .prefix = span_of(NULL, 0),
-        .payload = envelope->frame,
+        .payload = frame,
         .suffix = span_of(NULL, 0),
-        .cost = envelope->frame.len + LIMIT_OUTBOX_ITEM,
+        .cost = frame.len + LIMIT_OUTBOX_ITEM,
     };
 
-    if (!has_room(phone, envelope->frame.len, envelope->close_code))
+    if (!fits(phone, frame.len) && !has_room(phone, frame.len, code))
         return false;
     switch (delivery_make(&delivery)) {
     case DELIVERY_SENT:
@@ -215,32 +232,25 @@ static void direct_close(struct conn *phone, uint16_t code)
 /* The phone whose envelope this is, word for word; NULL: it may be one in
  * other words. */
 static struct conn *unwrap(
-    const struct slot *slot, struct span payload, struct envelope *ret)
+    const struct slot *slot, struct span payload, struct span *ret_frame)
 {
     for (size_t i = 0; i < slot->phone_count; i++) {
         struct conn *phone = slot->phones[i];
         struct span prefix = span_of(phone->prefix, phone->prefix_len);
 
-        if (!envelope_unwrap(payload, prefix, &ret->frame))
-            continue;
-        ret->conn_id = conn_name(phone);
-        ret->close_code = 0;
-        return phone;
+        if (envelope_unwrap(payload, prefix, ret_frame))
+            return phone;
     }
     return NULL;
 }
 
-/* To a phone of its slot. */
-static void route_to(struct conn *phone, const struct envelope *envelope)
+/* Nothing goes behind a close that its binary asked for. */
+static bool is_open(struct conn *phone)
 {
-    if (phone->leave_code != 0) {
-        enqueue_failed(phone, "relay: phone outbox closed");
-        return;
-    }
-    if (envelope->frame.len > 0 && !deliver(phone, envelope))
-        return;
-    if (envelope->close_code != 0)
-        direct_close(phone, envelope->close_code);
+    if (phone->leave_code == 0)
+        return true;
+    enqueue_failed(phone, "relay: phone outbox closed");
+    return false;
 }
 
 static void route(struct conn *binary, const struct envelope *envelope)
@@ -260,7 +270,12 @@ static void route(struct conn *binary, const struct envelope *envelope)
             LOG_FIELD(LOG_CONN_ID, span_of(envelope->conn_id.ptr, len)));
         return;
     }
-    route_to(phone, envelope);
+    if (!is_open(phone) ||
+        (envelope->frame.len > 0 &&
+            !deliver(phone, envelope->frame, envelope->close_code)))
+        return;
+    if (envelope->close_code != 0)
+        direct_close(phone, envelope->close_code);
 }
 
 static void refuse_envelope(struct conn *binary, enum envelope_status status)
@@ -279,18 +294,13 @@ static void refuse_envelope(struct conn *binary, enum envelope_status status)
         envelope_text(status));
 }
 
-void forward_from_binary(
+/* Whatever it is, in whatever words. */
+static void take_envelope(
     struct conn *binary, enum ws_opcode opcode, struct span payload)
 {
     struct envelope envelope;
-    struct conn *phone = unwrap(binary->slot, payload, &envelope);
-    enum envelope_status status = ENVELOPE_ROUTE;
+    enum envelope_status status = envelope_parse(payload, &envelope);
 
-    if (phone != NULL) {
-        route_to(phone, &envelope);
-        return;
-    }
-    status = envelope_parse(payload, &envelope);
     if (status == ENVELOPE_ROUTE) {
         route(binary, &envelope);
     } else if (status == ENVELOPE_PUSH_WAKE) {
@@ -300,5 +310,18 @@ void forward_from_binary(
         close_bad_text(binary);
     } else {
         refuse_envelope(binary, status);
+    }
+}
+
+void forward_from_binary(
+    struct conn *binary, enum ws_opcode opcode, struct span payload)
+{
+    struct span frame;
+    struct conn *phone = unwrap(binary->slot, payload, &frame);
+
+    if (phone == NULL) {
+        take_envelope(binary, opcode, payload);
+    } else if (is_open(phone)) {
+        (void)deliver(phone, frame, 0); /* or it was told why not */
     }
 }

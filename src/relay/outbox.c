@@ -173,8 +173,11 @@ static bool grow_bytes(struct outbox *o, size_t len)
 
 uint8_t *outbox_reserve(struct outbox *o, size_t len)
 {
-    if (o->cap == 0 && o->pool != NULL && o->pool->free != NULL)
+    if (o->cap == 0 && o->pool != NULL && o->pool->free != NULL) {
         borrow(o);
+        if (len <= o->cap)
+            return o->bytes;
+    }
     if (o->item_count == o->item_cap && !grow_items(o))
         return NULL;
     if (len > o->cap - o->tail && !grow_bytes(o, len))

@@ -117,7 +117,7 @@ bool envelope_unwrap(struct span in, struct span prefix, struct span *ret_frame)
     if (in.len <= prefix.len || memcmp(in.ptr, prefix.ptr, prefix.len) != 0)
         return false;
     if (!json_value(span_from(in, prefix.len), &frame, &rest) ||
-        !span_eq(rest, span_str("}")) || json_is_null(frame))
+        rest.len != 1 || rest.ptr[0] != '}' || json_is_null(frame))
         return false;
     *ret_frame = frame;
     return true;

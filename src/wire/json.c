@@ -298,10 +298,12 @@ bool json_value(struct span in, struct span *ret_value, struct span *ret_rest)
 
 bool json_valid(struct span in)
 {
-    struct span value;
-    struct span rest;
+    struct text t = text_of(in);
+    bool wide = false;
+    const uint8_t *end = skip_value(t, t.begin, &wide);
 
-    return json_value(in, &value, &rest) && rest.len == 0;
+    return end != NULL && skip_space(t, end) == t.end &&
+           are_characters(wide, t.begin, end);
 }
 
 bool json_object_begin(struct span in, struct json_object *ret)
