@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "relay/claim.h"
+#include "relay/conn_part.h"
 #include "relay/frames.h"
 #include "relay/handshake.h"
 #include "relay/limits.h"
@@ -73,34 +74,6 @@ static void enter(struct conn *c, enum conn_state to)
     conn_retime(c);
 }
 
-void conn_mark_dirty(struct conn *c)
-{
-    if (c->dirty || c->state == CONN_DEAD)
-        return;
-    c->dirty = true;
-    c->next_dirty = c->shard->dirty;
-    c->shard->dirty = c;
-}
-
-bool conn_append(struct conn *c, struct span bytes, enum outbox_kind kind)
-{
-    uint8_t *room = NULL;
-
-    if (c->state == CONN_DEAD)
-        return false;
-    room = outbox_reserve(&c->out, bytes.len);
-    if (room == NULL) {
-        session_ended(c, SESSION_LOST, "out of memory");
-        conn_drop(c);
-        return false;
-    }
-    memcpy(room, bytes.ptr, bytes.len);
-    outbox_commit(
-        &c->out, &(struct outbox_item){.len = bytes.len, .kind = kind});
-    conn_mark_dirty(c);
-    return true;
-}
-
 /* Not so while its binary is behind. */
 static bool is_read(const struct conn *c)
 {
@@ -108,10 +81,10 @@ static bool is_read(const struct conn *c)
            !c->slot->paused;
 }
 
-static void set_interest(struct conn *c, bool write)
+void conn_set_interest(struct conn *c, enum conn_waits waits)
 {
     bool flooded = c->out.control_bytes > LIMIT_CONTROL_BYTES;
-    unsigned events = write ? STREAM_WRITE : 0;
+    unsigned events = waits == CONN_WAITS_TO_WRITE ? STREAM_WRITE : 0;
 
     if (c->held)
         events |= STREAM_HANGUP;
@@ -122,13 +95,14 @@ static void set_interest(struct conn *c, bool write)
 
 void conn_update_interest(struct conn *c)
 {
-    if (c->state != CONN_DEAD)
-        set_interest(c, (stream_wanted(&c->stream) & STREAM_WRITE) != 0);
+    bool writes = (stream_wanted(&c->stream) & STREAM_WRITE) != 0;
+
+    if (c->state == CONN_DEAD)
+        return;
+    conn_set_interest(c, writes ? CONN_WAITS_TO_WRITE : CONN_WAITS_FOR_NOTHING);
 }
 
-/* Bytes moved, by the leg that they moved on. */
-static void count_bytes(
-    struct conn *c, const enum metric by_role[3], size_t len)
+void conn_count_bytes(struct conn *c, const enum metric by_role[3], size_t len)
 {
     metrics_add(&c->shard->metrics, by_role[c->role], len);
 }
@@ -143,7 +117,7 @@ void conn_received(struct conn *c, size_t len)
     uint64_t now_ms = worker_now_ms(worker_of(c));
     uint64_t pause = 0;
 
-    count_bytes(c, received, len);
+    conn_count_bytes(c, received, len);
     if (c->state != CONN_OPEN)
         return;
     pause = rate_take(&c->rate, &c->shard->relay->rate, len, now_ms);
@@ -153,122 +127,6 @@ void conn_received(struct conn *c, size_t len)
     c->read_at = now_ms + pause;
     conn_retime(c);
     conn_update_interest(c);
-}
-
-void conn_count_sent(struct conn *c, size_t len)
-{
-    static const enum metric sent[] = {
-        [CONN_STRANGER] = METRIC_SENT_OTHER,
-        [CONN_BINARY] = METRIC_SENT_BINARY,
-        [CONN_PHONE] = METRIC_SENT_PHONE,
-    };
-
-    count_bytes(c, sent, len);
-}
-
-/* Tell who queued them that items have been written. */
-static void report_done(struct conn *c, size_t len)
-{
-    uint64_t now_ns = 0;
-    struct outbox_item item;
-
-    conn_count_sent(c, len);
-    while (c->state != CONN_DEAD && outbox_next_done(&c->out, &item)) {
-        c->write_by = 0;
-        if (item.kind == OUTBOX_FRAME && now_ns == 0)
-            now_ns = worker_clock_ns();
-        session_item_sent(c, &item, now_ns);
-    }
-}
-
-static void write_failed(struct conn *c, const char *why)
-{
-    session_ended(c, SESSION_WRITE_FAILED, why);
-    conn_drop(c);
-}
-
-static void write_items(struct conn *c)
-{
-    while (c->state != CONN_DEAD && !outbox_is_empty(&c->out)) {
-        struct span bytes = outbox_pending(&c->out);
-        ssize_t put = stream_write(&c->stream, bytes.ptr, bytes.len);
-
-        if (put == -EAGAIN)
-            return;
-        if (put < 0) {
-            write_failed(c, "connection closed by the peer");
-            return;
-        }
-        outbox_sent(&c->out, (size_t)put);
-        report_done(c, (size_t)put);
-    }
-}
-
-/* Does anything wait for the socket? */
-static bool is_behind(const struct conn *c)
-{
-    return !outbox_is_empty(&c->out) || stream_unsent(&c->stream) > 0;
-}
-
-static void keep_write_clock(struct conn *c)
-{
-    if (c->write_by == 0)
-        c->write_by = worker_now_ms(worker_of(c)) + LIMIT_WRITE_MS;
-    conn_retime(c);
-}
-
-static void flush(struct conn *c)
-{
-    int failed = c->state == CONN_DEAD ? 0 : stream_flush(&c->stream);
-    bool behind = false;
-
-    if (failed == 0) {
-        write_items(c);
-    } else if (failed != -EAGAIN) {
-        write_failed(c, "connection closed by the peer");
-    }
-    if (c->state == CONN_DEAD)
-        return;
-    behind = is_behind(c);
-    if (!behind && c->state == CONN_LINGER) {
-        stream_end(&c->stream);
-        behind = is_behind(c);
-    }
-    if (behind) {
-        keep_write_clock(c);
-        outbox_settle(&c->out);
-    } else {
-        c->write_by = 0;
-    }
-    set_interest(c, behind);
-    session_flushed(c);
-    memory_account(c);
-}
-
-void conn_flush_dirty(struct shard *shard)
-{
-    while (shard->dirty != NULL) {
-        struct conn *c = shard->dirty;
-
-        shard->dirty = c->next_dirty;
-        c->next_dirty = NULL;
-        c->dirty = false;
-        flush(c);
-    }
-}
-
-/* A conn that dies while marked is taken off the list: the loop frees it
- * before the next flush could meet it. */
-static void unmark(struct conn *c)
-{
-    struct conn **at = &c->shard->dirty;
-
-    if (!c->dirty)
-        return;
-    while (*at != c)
-        at = &(*at)->next_dirty;
-    *at = c->next_dirty;
-    c->dirty = false;
 }
 
 static struct conn *conn_of_stream(struct stream *s)
@@ -311,7 +169,7 @@ void conn_drop(struct conn *c)
     assert(!c->listed);
     claim_withdraw(c);
     enter(c, CONN_DEAD);
-    unmark(c);
+    conn_unmark(c);
     memory_forget(c);
     timer_cancel(&shard->worker.timers, &c->timer);
     stream_close(&c->stream);
@@ -323,7 +181,7 @@ bool conn_leave(struct conn *c)
     assert(c->state == CONN_HEAD);
     if (!stream_detach(&c->stream))
         return false;
-    unmark(c);
+    conn_unmark(c);
     memory_forget(c);
     timer_cancel(&worker_of(c)->timers, &c->timer);
     return true;
@@ -467,7 +325,7 @@ static void act_on_deadlines(struct conn *c, uint64_t now_ms)
         drop_late(c);
     } else if (is_due(c->write_by, now_ms)) {
         metrics_count(m, METRIC_DEADLINE_WRITE);
-        write_failed(c, "write timed out");
+        conn_write_failed(c, "write timed out");
     } else if (is_due(c->message_by, now_ms)) {
         metrics_count(m, METRIC_DEADLINE_MESSAGE);
         session_ended(c, SESSION_LOST, "message not completed in time");
@@ -552,7 +410,8 @@ static void on_ready(struct stream *s, unsigned events)
         on_readable(c);
     }
     memory_account(c);
-    conn_flush_dirty(shard);
+    if (shard->dirty != NULL)
+        conn_flush_dirty(shard);
 }
 
 struct conn *conn_new(int fd, const struct sockaddr_storage *peer,
@@ -584,7 +443,7 @@ bool conn_join(struct conn *c, struct shard *shard)
     if (c->state_by == 0)
         c->state_by = worker_now_ms(&shard->worker) + LIMIT_HEAD_MS;
     conn_retime(c);
-    set_interest(c, false);
+    conn_set_interest(c, CONN_WAITS_FOR_NOTHING);
     return true;
 }
 
