@@ -24,7 +24,7 @@ deps-deb:   ; @tools/install-packages.sh build deb
 deps-bench: ; @tools/install-packages.sh build test bench $$(command -v npm >/dev/null || echo bench-node)
 
 $(RELEASE)/build.ninja: | deps-build
-	@CC=gcc tools/setup.sh $(RELEASE) --prefix="$(CURDIR)/out" --strip
+	@CC=gcc tools/setup.sh $(RELEASE) --prefix="$(CURDIR)/out" --strip -Dlto=true -Doptimization=3
 
 $(ASAN)/build.ninja: | deps-test
 	@CC=gcc tools/setup.sh $(ASAN) --werror -Dtests=true -Doptimization=1 \

@@ -1,7 +1,9 @@
-/* The walk over an object and the validity of the whole agree. */
+/* The walk over an object and the validity of the whole agree, and so do what
+ * works by vectors and its scalar twins. */
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "wire/json.h"
+#include "wire/json_run.h"
 
 static void walk(struct span in, int valid)
 {
@@ -18,12 +20,23 @@ static void walk(struct span in, int valid)
     FUZZ_CHECK((step == JSON_END) == valid);
 }
 
+static void compare_twins(struct span in)
+{
+    bool wide = false;
+    bool scalar_wide = false;
+
+    FUZZ_CHECK(json_run(in, 0, &wide) == json_run_scalar(in, 0, &scalar_wide));
+    FUZZ_CHECK(wide == scalar_wide);
+    FUZZ_CHECK(utf8_valid(in) == utf8_valid_scalar(in));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span in = span_of(data, size);
     uint8_t *escaped = NULL;
     size_t len = 0;
 
+    compare_twins(in);
     walk(in, json_valid(in));
     if (!utf8_valid(in))
         return 0;

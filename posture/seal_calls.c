@@ -10,31 +10,30 @@
 /* clang-format off */
 static const struct seal_call server_kept[] = {
     /* the event loop */
-    {SCMP_SYS(epoll_wait), "libuv: waits for events"},
-    {SCMP_SYS(epoll_pwait), "libuv: the same, with a signal mask"},
+    {SCMP_SYS(epoll_wait), "a loop waits for events"},
+    {SCMP_SYS(epoll_pwait), "the same, on architectures without epoll_wait"},
     {SCMP_SYS(epoll_pwait2), "the same, to the nanosecond"},
-    {SCMP_SYS(epoll_ctl), "libuv: a connection comes or goes"},
-    {SCMP_SYS(epoll_create1), "libuv: the loop of a worker"},
-    {SCMP_SYS(eventfd2), "libuv: the doorbell that wakes a loop"},
-    {SCMP_SYS(pipe2), "libuv: where there is no eventfd"},
-    {SCMP_SYS(poll), "libuv: looks at one descriptor"},
+    {SCMP_SYS(epoll_ctl), "a connection comes or goes, or waits to write"},
+    {SCMP_SYS(epoll_create1), "the loop of a worker"},
+    {SCMP_SYS(eventfd2), "the doorbell that wakes a loop"},
+    {SCMP_SYS(poll), "poll(3): looks at one descriptor"},
     {SCMP_SYS(ppoll), "poll(3) on architectures without poll"},
     {SCMP_SYS(timerfd_create), "a clock as a descriptor"},
     {SCMP_SYS(timerfd_settime), "the same"},
     {SCMP_SYS(timerfd_gettime), "the same"},
     {SCMP_SYS(signalfd4), "SIGTERM as a descriptor"},
     /* connections */
-    {SCMP_SYS(accept4), "libuv: a client"},
+    {SCMP_SYS(accept4), "a client"},
     {SCMP_SYS(accept), "accept(3)"},
     {SCMP_SYS(read), "streams, doorbells, /proc"},
     {SCMP_SYS(readv), "streams"},
     {SCMP_SYS(write), "streams, doorbells, the log"},
-    {SCMP_SYS(writev), "libuv: a frame's head and payload"},
+    {SCMP_SYS(writev), "a frame's head and payload"},
     {SCMP_SYS(recvfrom), "recv(3): OpenSSL's sockets"},
-    {SCMP_SYS(recvmsg), "libuv: streams"},
+    {SCMP_SYS(recvmsg), "recvmsg(3)"},
     {SCMP_SYS(sendto), "send(3): OpenSSL's sockets"},
-    {SCMP_SYS(sendmsg), "libuv: streams"},
-    {SCMP_SYS(shutdown), "libuv: the end of a stream"},
+    {SCMP_SYS(sendmsg), "a frame's head and payload, without SIGPIPE"},
+    {SCMP_SYS(shutdown), "the end of a stream"},
     {SCMP_SYS(close), "every descriptor"},
     {SCMP_SYS(setsockopt), "TCP_NODELAY, keep-alive"},
     {SCMP_SYS(getsockopt), "SO_ERROR; phase bound asks for more"},
@@ -54,7 +53,7 @@ static const struct seal_call server_kept[] = {
     {SCMP_SYS(membarrier), "lock-free structures; orders memory, no more"},
     /* signals */
     {SCMP_SYS(rt_sigaction), "handlers; abort(3) resets its own"},
-    {SCMP_SYS(rt_sigprocmask), "libuv, abort(3), starting threads"},
+    {SCMP_SYS(rt_sigprocmask), "signals as events, abort(3), new threads"},
     {SCMP_SYS(rt_sigreturn), "the end of a handler"},
     {SCMP_SYS(rt_sigtimedwait), "sigwait(3): a thread that waits for signals"},
     {SCMP_SYS(sigaltstack), "a handler's own stack"},
@@ -66,7 +65,7 @@ static const struct seal_call server_kept[] = {
     {SCMP_SYS(nanosleep), "nanosleep(3) of old C libraries"},
     {SCMP_SYS(clock_nanosleep), "nanosleep(3)"},
     {SCMP_SYS(clock_gettime), "where the vDSO does not answer"},
-    {SCMP_SYS(clock_getres), "the same; libuv asks for the coarse clock"},
+    {SCMP_SYS(clock_getres), "the same"},
     {SCMP_SYS(gettimeofday), "the same"},
     {SCMP_SYS(time), "the same"},
     {SCMP_SYS(times), "clock(3), processor time"},
@@ -101,7 +100,7 @@ static const struct seal_call server_kept[] = {
     {SCMP_SYS(getrlimit), "posture: RLIMIT_CORE"},
     {SCMP_SYS(getrusage), "statistics: processor time, memory"},
     {SCMP_SYS(sysinfo), "statistics: memory of the machine"},
-    {SCMP_SYS(uname), "libuv: which kernel"},
+    {SCMP_SYS(uname), "posture: which kernel"},
     {SCMP_SYS(personality), "posture: without a capability it changes "
                             "nothing that a later exec, denied, would see"},
     {SCMP_SYS(getrandom), "keys, nonces, hash seeds"},
@@ -121,8 +120,7 @@ static const struct seal_call server_denied[] = {
     {SCMP_SYS(ptrace), "no other process's memory"},
     {SCMP_SYS(process_vm_readv), "the same"},
     {SCMP_SYS(process_vm_writev), "the same"},
-    {SCMP_SYS(io_uring_setup), "calls that no filter sees; later versions of "
-                               "libuv try it for each loop"},
+    {SCMP_SYS(io_uring_setup), "calls that no filter sees"},
 };
 
 /* What pthread_create(3) and a thread's end make beside clone(2) itself. */
@@ -203,8 +201,6 @@ static const struct seal_option_call server_options_kept[] = {
     {SCMP_SYS(prctl), 0, PR_SET_NAME, "pthread_setname_np(3)"},
     {SCMP_SYS(prctl), 0, PR_GET_NAME, "pthread_getname_np(3)"},
     {SCMP_SYS(ioctl), 1, TCGETS, "isatty(3): is the log a terminal?"},
-    {SCMP_SYS(ioctl), 1, FIONBIO, "libuv: non-blocking"},
-    {SCMP_SYS(ioctl), 1, FIOCLEX, "libuv: close on exec"},
     {SCMP_SYS(ioctl), 1, FIONREAD, "how much waits to be read"},
     {SCMP_SYS(ioctl), 1, TIOCOUTQ, "SIOCOUTQ: how much waits to be sent"},
 };

@@ -18,7 +18,7 @@ import time
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 PACKAGES = ["libposture-dev", "libposture0", "posture", "pyrycode-relay"]
-DEPENDENCIES = "libcurl4,libinih1,libjansson4,libseccomp2,libssl3,libuv1,systemd,systemd-sysv"
+DEPENDENCIES = "libcurl4,libinih1,libjansson4,libseccomp2,libssl3,systemd,systemd-sysv"
 BOOT_PATIENCE = 90  # seconds that nothing here may need
 
 

@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+#include "base/cpu.h"
+
+enum { VECTOR_LEN = 32 }; /* bytes; shorter texts are not worth one */
+
 /* Controls, the soft hyphen, surrogates, and what changes a line's direction
  * or is not seen. */
 static const struct {
@@ -76,7 +80,7 @@ static bool starts_with_ascii_word(struct span in)
     return (word & UINT64_C(0x8080808080808080)) == 0;
 }
 
-bool utf8_valid(struct span in)
+bool utf8_valid_scalar(struct span in)
 {
     while (in.len > 0) {
         size_t len = 1;
@@ -91,6 +95,15 @@ bool utf8_valid(struct span in)
         in = span_from(in, len);
     }
     return true;
+}
+
+bool utf8_valid(struct span in)
+{
+#ifdef __x86_64__
+    if (in.len >= VECTOR_LEN && cpu_has_avx2())
+        return utf8_valid_avx2(in);
+#endif
+    return utf8_valid_scalar(in);
 }
 
 size_t utf8_floor(struct span in, size_t max)

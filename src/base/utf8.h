@@ -10,6 +10,13 @@ size_t utf8_next(struct span in, uint32_t *code);
 
 bool utf8_valid(struct span in);
 
+/* The same, a character at a time; utf8_valid() is that or, where the
+ * processor can, the other. */
+bool utf8_valid_scalar(struct span in);
+#ifdef __x86_64__
+bool utf8_valid_avx2(struct span in); /* only where cpu_has_avx2() */
+#endif
+
 /* The largest prefix length <= max that does not cut a character of valid
  * UTF-8 in two. */
 size_t utf8_floor(struct span in, size_t max);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -72,13 +73,13 @@ static bool is_exhausted(int error)
 static void begin_turn(const struct listener *l)
 {
     if (l->turn != NULL)
-        uv_mutex_lock(l->turn);
+        (void)pthread_mutex_lock(l->turn);
 }
 
 static void end_turn(const struct listener *l)
 {
     if (l->turn != NULL)
-        uv_mutex_unlock(l->turn);
+        (void)pthread_mutex_unlock(l->turn);
 }
 
 /* Give up the reserve to take one connection off the queue, and close it. */
@@ -127,12 +128,17 @@ static bool accept_one(struct listener *l)
     return true;
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+static void on_ready(struct watch *w, unsigned events)
 {
-    struct listener *l = poll->data;
+    struct listener *l =
+        (struct listener *)(void *)((char *)w -
+                                    offsetof(struct listener, watch));
 
-    (void)status;
-    (void)events;
+    if (events & WATCH_FAILED) {
+        l->rests = true;
+        l->exhausted(l, -ENOMEM);
+        return;
+    }
     for (int i = 0; i < ACCEPT_MAX && l->fd >= 0; i++) {
         if (!accept_one(l))
             return;
@@ -142,40 +148,41 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 int listener_start(
     struct listener *l, struct worker *w, struct listener_socket socket)
 {
-    int failed = uv_poll_init(&w->loop, &l->poll, socket.fd);
+    int failed = watch_start(&l->watch, w, socket.fd, on_ready);
 
     if (failed != 0)
         return failed;
-    l->poll.data = l;
-    l->polled = true;
     l->fd = socket.fd;
     atomic_store(&l->lent, socket.lent);
     l->reserve = open_reserve();
-    return uv_poll_start(&l->poll, UV_READABLE, on_ready);
+    watch_want(&l->watch, WATCH_READ);
+    return 0;
 }
 
 void listener_rest(struct listener *l)
 {
-    (void)uv_poll_stop(&l->poll);
+    watch_want(&l->watch, 0);
 }
 
 void listener_resume(struct listener *l)
 {
-    if (l->fd >= 0)
-        (void)uv_poll_start(&l->poll, UV_READABLE, on_ready);
+    if (l->fd < 0)
+        return;
+    l->rests = false;
+    watch_want(&l->watch, WATCH_READ);
 }
 
 void listener_refuse(const struct listener *l)
 {
-    if (l->fd >= 0 && !atomic_load(&l->lent))
+    if (l->watch.worker != NULL && l->fd >= 0 && !atomic_load(&l->lent))
         IGNORE(shutdown(l->fd, SHUT_RDWR) < 0, "it then ends a moment later");
 }
 
 void listener_stop(struct listener *l)
 {
-    if (!l->polled || l->fd < 0)
+    if (l->watch.worker == NULL || l->fd < 0)
         return;
-    uv_close((uv_handle_t *)&l->poll, NULL);
+    watch_stop(&l->watch, NULL);
     (void)close(l->fd);
     l->fd = -1;
     if (l->reserve >= 0)

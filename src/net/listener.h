@@ -22,7 +22,8 @@ typedef void listener_accept_fn(
     struct listener *l, int fd, const struct sockaddr_storage *peer);
 /* No descriptor was left (-EMFILE, -ENFILE ...); one connection was refused,
  * unless the reserve is gone, too: another thread was faster when it was given
- * up for a moment.  The callee then makes a descriptor free, or has it rest. */
+ * up for a moment.  The callee then makes a descriptor free, or has it rest.
+ * One that rests already, for want of memory, is to be resumed. */
 typedef void listener_exhausted_fn(struct listener *l, int error);
 
 /* A listening socket that nobody accepts from yet. */
@@ -34,15 +35,15 @@ struct listener_socket {
 };
 
 struct listener {
-    uv_poll_t poll;
+    struct watch watch;
     listener_accept_fn *accept;
     listener_exhausted_fn *exhausted;
     void *owner;
     struct listener *next; /* of the same owner */
-    uv_mutex_t *turn;      /* of listeners on several threads; NULL: alone */
-    int fd;                /* -1 when closed */
+    pthread_mutex_t *turn; /* of listeners on several threads; NULL: alone */
+    int fd;                /* -1 when closed, or not started */
     int reserve;           /* -1 when it could not be had again */
-    bool polled;           /* the handle is initialised */
+    bool rests;            /* the loop could not watch it for want of memory */
     atomic_bool lent;      /* as in its socket */
 };
 

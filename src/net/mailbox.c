@@ -1,7 +1,14 @@
 #include "net/mailbox.h"
 
+#include <errno.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "base/own.h"
+
+/* Whoever finds the mailbox empty rings; until the bell is heard, all letters
+ * behind that one come with it. */
 void mailbox_post(struct mailbox *box, struct mail *mail)
 {
     struct mail *newest =
@@ -11,7 +18,8 @@ void mailbox_post(struct mailbox *box, struct mail *mail)
         mail->next = newest;
     } while (!atomic_compare_exchange_weak_explicit(&box->newest, &newest, mail,
         memory_order_release, memory_order_relaxed));
-    (void)uv_async_send(&box->async);
+    if (newest == NULL)
+        IGNORE(eventfd_write(box->fd, 1) < 0, "it is full of rings already");
 }
 
 /* The list is newest first; its reverse is the order of posting. */
@@ -42,19 +50,40 @@ void mailbox_deliver(struct mailbox *box)
     }
 }
 
-static void on_async(uv_async_t *async)
+/* Silence the bell first: a letter that comes later rings again. */
+static void on_bell(struct watch *bell, unsigned events)
 {
-    mailbox_deliver(async->data);
+    struct mailbox *box =
+        (struct mailbox *)(void *)((char *)bell -
+                                   offsetof(struct mailbox, bell));
+    eventfd_t rings = 0;
+
+    (void)events;
+    IGNORE(eventfd_read(box->fd, &rings) < 0, "somebody else heard it");
+    mailbox_deliver(box);
 }
 
 int mailbox_open(struct mailbox *box, struct worker *w, void *owner)
 {
-    int failed = uv_async_init(&w->loop, &box->async, on_async);
+    CLOSES int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int failed = fd < 0 ? -errno : 0;
 
+    if (failed == 0)
+        failed = watch_start(&box->bell, w, fd, on_bell);
     if (failed != 0)
         return failed;
-    box->async.data = box;
+    watch_want(&box->bell, WATCH_READ);
+    box->fd = take_fd(&fd);
     box->owner = owner;
     atomic_init(&box->newest, NULL);
     return 0;
+}
+
+void mailbox_close(struct mailbox *box)
+{
+    if (box->fd == 0)
+        return;
+    watch_stop(&box->bell, NULL);
+    (void)close(box->fd);
+    box->fd = 0;
 }

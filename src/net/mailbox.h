@@ -3,8 +3,8 @@
  *
  * Any thread posts, the worker that opened the mailbox delivers, in the order
  * of posting.  Nothing is allocated and no lock is taken: a letter is part of
- * what it carries, and is the receiver's from mailbox_post() on.  uv_async(3)
- * wakes the loop.
+ * what it carries, and is the receiver's from mailbox_post() on.  An
+ * eventfd(2) wakes the loop, once for all letters that wait.
  */
 #pragma once
 
@@ -22,14 +22,18 @@ struct mail {
 };
 
 struct mailbox {
-    uv_async_t async;
+    struct watch bell;
+    int fd; /* of the bell; 0 while it never was open */
     _Atomic(struct mail *) newest;
     void *owner;
 };
 
-/* 0 or -errno.  The worker's loop closes the handle (worker_done()). */
+/* 0 or -errno. */
 MUST_CHECK NONNULL int mailbox_open(
     struct mailbox *box, struct worker *w, void *owner);
+/* Nobody posts any more; before worker_done().  Safe on one that is all zero.
+ */
+NONNULL void mailbox_close(struct mailbox *box);
 
 /* Post; box must be open, and its worker not done. */
 NONNULL void mailbox_post(struct mailbox *box, struct mail *mail);

@@ -8,8 +8,7 @@
 
 static struct worker *worker_of(const struct stream *s)
 {
-    return (struct worker *)(void *)((char *)s->poll.loop -
-                                     offsetof(struct worker, loop));
+    return s->watch.worker;
 }
 
 /* ---- what TLS has read ahead ---- */
@@ -30,7 +29,6 @@ static void note_ahead(struct stream *s)
     }
     w->ahead_last = s;
     w->ahead_count++;
-    worker_wake_ahead(w);
 }
 
 static void forget_ahead(struct stream *s)
@@ -60,71 +58,43 @@ void stream_read_ahead(struct worker *w)
         struct stream *s = w->ahead_first;
 
         forget_ahead(s);
-        if (s->wanted & STREAM_READ)
+        if (stream_wanted(s) & STREAM_READ)
             s->ready(s, STREAM_READ);
     }
 }
 
 /* ---- the socket ---- */
 
-int stream_init(struct stream *s, struct worker *w, int fd)
+static struct stream *of_watch(struct watch *w)
 {
-    int failed = uv_poll_init(&w->loop, &s->poll, fd);
-
-    if (failed != 0)
-        return failed;
-    s->poll.data = s;
-    s->fd = fd;
-    s->wanted = 0;
-    return 0;
+    return (
+        struct stream *)(void *)((char *)w - offsetof(struct stream, watch));
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events);
+static void on_ready(struct watch *w, unsigned events)
+{
+    struct stream *s = of_watch(w);
+
+    s->ready(s, events);
+}
+
+int stream_init(struct stream *s, struct worker *w, int fd)
+{
+    int failed = watch_start(&s->watch, w, fd, on_ready);
+
+    if (failed == 0)
+        s->fd = fd;
+    return failed;
+}
 
 void stream_want(struct stream *s, unsigned events)
 {
-    int mask = 0;
-
-    if (s->fd < 0 || events == s->wanted)
+    if (s->fd < 0 || events == stream_wanted(s))
         return;
-    s->wanted = events;
+    watch_want(&s->watch, events);
     if ((events & STREAM_READ) && s->tls != NULL &&
         tls_session_has_more(s->tls))
         note_ahead(s);
-    if (events & STREAM_READ)
-        mask |= UV_READABLE;
-    if (events & STREAM_WRITE)
-        mask |= UV_WRITABLE;
-    if (events & STREAM_HANGUP)
-        mask |= UV_DISCONNECT;
-    if (mask == 0) {
-        (void)uv_poll_stop(&s->poll);
-    } else {
-        (void)uv_poll_start(&s->poll, mask, on_poll);
-    }
-}
-
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    struct stream *s = poll->data;
-    unsigned ready = 0;
-
-    if (status < 0) {
-        /* uv_poll has stopped by itself.  What came before the error is there
-         * to be read, and the read after it finds the error. */
-        unsigned wanted = s->wanted;
-
-        s->wanted = 0;
-        stream_want(s, wanted);
-        events = UV_READABLE | UV_WRITABLE;
-    }
-    if (events & UV_READABLE)
-        ready |= STREAM_READ;
-    if (events & UV_WRITABLE)
-        ready |= STREAM_WRITE;
-    if (events & UV_DISCONNECT)
-        ready |= STREAM_HANGUP;
-    s->ready(s, ready);
 }
 
 static ssize_t read_tls(struct stream *s, const struct iovec *to, int count)
@@ -143,7 +113,8 @@ ssize_t stream_read(struct stream *s, const struct iovec *to, int count)
     if (s->tls != NULL)
         return read_tls(s, to, count);
     do {
-        got = readv(s->fd, to, count);
+        got = count == 1 ? recv(s->fd, to->iov_base, to->iov_len, 0)
+                         : readv(s->fd, to, count);
     } while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }
@@ -156,6 +127,28 @@ ssize_t stream_write(struct stream *s, const void *bytes, size_t len)
         return tls_session_write(s->tls, bytes, len);
     do {
         put = send(s->fd, bytes, len, MSG_NOSIGNAL);
+    } while (put < 0 && errno == EINTR);
+    return put < 0 ? -errno : put;
+}
+
+ssize_t stream_write_gathered(
+    struct stream *s, const struct span pieces[STREAM_PIECES])
+{
+    struct iovec vectors[STREAM_PIECES];
+    struct msghdr message = {.msg_iovlen = STREAM_PIECES};
+    ssize_t put = 0;
+
+    assert(s->tls == NULL);
+    for (size_t i = 0; i < STREAM_PIECES; i++) {
+        vectors[i] = (struct iovec){
+            /* NOLINTNEXTLINE(performance-no-int-to-ptr): it is only read. */
+            .iov_base = (void *)(uintptr_t)pieces[i].ptr,
+            .iov_len = pieces[i].len,
+        };
+    }
+    message.msg_iov = vectors;
+    do {
+        put = sendmsg(s->fd, &message, MSG_NOSIGNAL);
     } while (put < 0 && errno == EINTR);
     return put < 0 ? -errno : put;
 }
@@ -185,26 +178,28 @@ void stream_end(struct stream *s)
     IGNORE(shutdown(s->fd, SHUT_WR) < 0, "the peer may be gone already");
 }
 
-static void on_detached(uv_handle_t *handle)
+static void on_detached(struct watch *w)
 {
-    struct stream *s = handle->data;
+    struct stream *s = of_watch(w);
 
     s->detached(s);
 }
 
-void stream_detach(struct stream *s)
+static void on_closed(struct watch *w)
 {
-    assert(s->fd >= 0);
-    forget_ahead(s);
-    s->wanted = 0;
-    uv_close((uv_handle_t *)&s->poll, on_detached);
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    struct stream *s = handle->data;
+    struct stream *s = of_watch(w);
 
     s->closed(s);
+}
+
+bool stream_detach(struct stream *s)
+{
+    assert(s->fd >= 0);
+    if (!watch_forget(&s->watch))
+        return false;
+    forget_ahead(s);
+    watch_stop(&s->watch, on_detached);
+    return true;
 }
 
 void stream_close(struct stream *s)
@@ -214,6 +209,6 @@ void stream_close(struct stream *s)
     assert(fd >= 0);
     stream_stop_tls(s);
     s->fd = -1;
-    uv_close((uv_handle_t *)&s->poll, on_closed);
+    watch_stop(&s->watch, on_closed);
     IGNORE(close(fd) < 0, "nothing to be done about it");
 }

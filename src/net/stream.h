@@ -12,13 +12,15 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/span.h"
 #include "net/tls_session.h"
 #include "net/worker.h"
 
 enum {
-    STREAM_READ = 1,
-    STREAM_WRITE = 2,
-    STREAM_HANGUP = 4, /* the peer ended its side; for who does not read */
+    STREAM_READ = WATCH_READ,
+    STREAM_WRITE = WATCH_WRITE,
+    STREAM_HANGUP = WATCH_HANGUP, /* the peer ended its side */
+    STREAM_FAILED = WATCH_FAILED, /* it is not watched any more: close it */
 };
 
 struct stream;
@@ -26,7 +28,7 @@ typedef void stream_ready_fn(struct stream *s, unsigned events);
 typedef void stream_gone_fn(struct stream *s);
 
 struct stream {
-    uv_poll_t poll;
+    struct watch watch;
     stream_ready_fn *ready;
     stream_gone_fn *closed;
     stream_gone_fn *detached;
@@ -34,14 +36,17 @@ struct stream {
     struct stream *prev_ahead; /* in the worker's list of those that have */
     struct stream *next_ahead; /* something to read beside the socket */
     int fd;                    /* owned; -1 once closed */
-    unsigned wanted;
-    bool is_ahead; /* on that list */
+    bool is_ahead;             /* on that list */
 };
 
 /* Takes the descriptor over on success only.  Nothing is wanted yet. */
 MUST_CHECK NONNULL int stream_init(struct stream *s, struct worker *w, int fd);
 
 NONNULL void stream_want(struct stream *s, unsigned events);
+NONNULL static inline unsigned stream_wanted(const struct stream *s)
+{
+    return s->watch.wanted;
+}
 
 /* Bytes moved; 0 on read: the peer ended its side; -EAGAIN: would block; else
  * -errno. */
@@ -49,6 +54,11 @@ MUST_CHECK NONNULL ssize_t stream_read(
     struct stream *s, const struct iovec *to, int count);
 MUST_CHECK NONNULL ssize_t stream_write(
     struct stream *s, const void *bytes, size_t len);
+
+/* The same of pieces, each of which may be empty; not with TLS. */
+enum { STREAM_PIECES = 3 };
+MUST_CHECK NONNULL ssize_t stream_write_gathered(
+    struct stream *s, const struct span pieces[STREAM_PIECES]);
 
 /* What has come over the socket where a read gave len bytes: with TLS that is
  * more, also where it gave none; counted since the last call. */
@@ -94,8 +104,9 @@ MUST_CHECK NONNULL bool stream_start_tls(
 NONNULL void stream_stop_tls(struct stream *s);
 
 /* Leave the worker's loop with the descriptor open; detached() follows from
- * the loop, and stream_init() on another worker may follow that. */
-NONNULL void stream_detach(struct stream *s);
+ * the loop, and stream_init() on another worker may follow that.  False: it
+ * cannot leave, and nothing has changed. */
+MUST_CHECK NONNULL bool stream_detach(struct stream *s);
 
 /* Close the descriptor now; closed() follows from the loop. */
 NONNULL void stream_close(struct stream *s);

@@ -2,6 +2,8 @@
 
 #include <assert.h>
 
+enum { REST_TICKS = TIMER_REST_MS / TIMER_TICK_MS };
+
 void timer_wheel_init(struct timer_wheel *wheel, uint64_t now_ms)
 {
     for (size_t i = 0; i < TIMER_SLOTS; i++) {
@@ -9,6 +11,7 @@ void timer_wheel_init(struct timer_wheel *wheel, uint64_t now_ms)
         wheel->slots[i].next = &wheel->slots[i];
     }
     wheel->tick = now_ms / TIMER_TICK_MS;
+    wheel->next_tick = wheel->tick + REST_TICKS;
     wheel->count = 0;
 }
 
@@ -49,6 +52,8 @@ void timer_set(struct timer_wheel *wheel, struct timer *t, uint64_t at_ms)
     timer_cancel(wheel, t);
     if (tick <= wheel->tick)
         tick = wheel->tick + 1;
+    if (tick < wheel->next_tick)
+        wheel->next_tick = tick;
     t->at_ms = at_ms;
     link_before(&wheel->slots[tick % TIMER_SLOTS], t);
     wheel->count++;
@@ -84,6 +89,22 @@ static void advance_slot(
     }
 }
 
+/* The first slot ahead that is not empty, whatever turn it waits for. */
+static void look_ahead(struct timer_wheel *wheel)
+{
+    uint64_t last = wheel->tick + REST_TICKS;
+    uint64_t tick = wheel->tick + 1;
+
+    while (tick < last) {
+        const struct timer *head = &wheel->slots[tick % TIMER_SLOTS];
+
+        if (head->next != head)
+            break;
+        tick++;
+    }
+    wheel->next_tick = tick;
+}
+
 void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms)
 {
     uint64_t target = now_ms / TIMER_TICK_MS;
@@ -96,4 +117,5 @@ void timer_wheel_advance(struct timer_wheel *wheel, uint64_t now_ms)
         wheel->tick++;
         advance_slot(wheel, &wheel->slots[wheel->tick % TIMER_SLOTS], now_ms);
     }
+    look_ahead(wheel);
 }

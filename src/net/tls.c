@@ -272,7 +272,7 @@ static bool set_mac(const struct tls_ticket_key *key, EVP_MAC_CTX *mac)
 static int on_ticket(SSL *ssl, uint8_t *name, uint8_t *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seals)
 {
-    const struct tls_session *s = SSL_get_app_data(ssl);
+    const struct tls_session *s = tls_session_of(ssl);
     const struct tls_ticket_keys *keys =
         s->server == NULL ? NULL : &s->server->tickets;
     const struct tls_ticket_key *key = NULL;
@@ -324,7 +324,7 @@ static bool show_identity(SSL *ssl, const struct tls_identity *identity)
 static int on_hello(SSL *ssl, int *alert, void *arg)
 {
     struct tls_server *server = arg;
-    struct tls_session *s = SSL_get_app_data(ssl);
+    struct tls_session *s = tls_session_of(ssl);
     const struct tls_identity *identity = NULL;
     const struct tls_hello hello = {
         .server_name = extension(ssl, TLSEXT_TYPE_server_name),

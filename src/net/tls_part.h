@@ -59,5 +59,12 @@ struct tls_session {
 /* Does the peer want to send a longer ClientHello than anybody needs? */
 NONNULL bool tls_bio_hello_is_too_long(const struct tls_session *s);
 
+/* Whose connection it is: its BIO knows, which is cheaper than OpenSSL's
+ * application data. */
+static inline struct tls_session *tls_session_of(const SSL *ssl)
+{
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
+
 /* Reads and writes the session's descriptor. */
 BIO_METHOD *tls_bio_method_new(void);

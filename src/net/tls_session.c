@@ -61,7 +61,6 @@ static bool attach(struct tls_session *s)
     BIO_set_data(bio, s);
     BIO_set_init(bio, 1);
     SSL_set_bio(s->ssl, bio, bio);
-    SSL_set_app_data(s->ssl, s);
     SSL_set_msg_callback(s->ssl, on_message);
     SSL_set_msg_callback_arg(s->ssl, s);
     SSL_set_accept_state(s->ssl);

@@ -1,9 +1,9 @@
 #include "relay/address_table.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
 
 #include "base/attr.h"
 
@@ -37,7 +37,7 @@ struct address_account {
  * have long filled theirs.
  */
 struct stripe {
-    _Alignas(CACHE_LINE) uv_mutex_t lock;
+    _Alignas(CACHE_LINE) pthread_mutex_t lock;
     struct address_account *accounts;
     uint32_t *buckets; /* first account, NONE for none */
     uint32_t *queue;
@@ -283,7 +283,7 @@ enum address_verdict address_table_take_token(
 
     if (table->limits.burst == 0)
         return ADDRESS_ADMITTED;
-    uv_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->lock);
     account = account_of(table, s, hash, key, now_ms);
     if (account == NULL) {
         verdict = ADDRESS_TABLE_FULL;
@@ -292,7 +292,7 @@ enum address_verdict address_table_take_token(
     } else if (account->place != NONE) {
         sift_down(s, account->place);
     }
-    uv_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->lock);
     return verdict;
 }
 
@@ -310,7 +310,7 @@ enum address_verdict address_table_open(struct address_table *table,
     enum address_verdict verdict = ADDRESS_ADMITTED;
 
     assert(hold->account == NULL);
-    uv_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->lock);
     account = account_of(table, s, hash, key, now_ms);
     if (account == NULL) {
         verdict = ADDRESS_TABLE_FULL;
@@ -323,7 +323,7 @@ enum address_verdict address_table_open(struct address_table *table,
         s->pending++;
         *hold = (struct address_hold){.account = account};
     }
-    uv_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->lock);
     return verdict;
 }
 
@@ -338,7 +338,7 @@ enum address_verdict address_table_upgrade(
     assert(!hold->is_upgraded);
     /* Nobody changes the hash while the account is held. */
     s = stripe_of(table, account->hash);
-    uv_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->lock);
     if (!is_at(account->connections, table->limits.connections_max)) {
         account->pending--;
         s->pending--;
@@ -347,7 +347,7 @@ enum address_verdict address_table_upgrade(
         hold->is_upgraded = true;
         verdict = ADDRESS_ADMITTED;
     }
-    uv_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->lock);
     return verdict;
 }
 
@@ -359,7 +359,7 @@ void address_table_close(struct address_table *table, struct address_hold *hold)
     if (account == NULL)
         return;
     s = stripe_of(table, account->hash);
-    uv_mutex_lock(&s->lock);
+    (void)pthread_mutex_lock(&s->lock);
     if (hold->is_upgraded) {
         account->connections--;
         s->connections--;
@@ -369,7 +369,7 @@ void address_table_close(struct address_table *table, struct address_hold *hold)
     }
     if (account->pending == 0 && account->connections == 0)
         enqueue(s, account);
-    uv_mutex_unlock(&s->lock);
+    (void)pthread_mutex_unlock(&s->lock);
     *hold = (struct address_hold){.account = NULL};
 }
 
@@ -380,12 +380,12 @@ struct address_stats address_table_stats(struct address_table *table)
     for (uint32_t i = 0; i < table->stripe_count; i++) {
         struct stripe *s = &table->stripes[i];
 
-        uv_mutex_lock(&s->lock);
+        (void)pthread_mutex_lock(&s->lock);
         stats.accounts += s->used;
         stats.pending += s->pending;
         stats.connections += s->connections;
         stats.refused += s->refused;
-        uv_mutex_unlock(&s->lock);
+        (void)pthread_mutex_unlock(&s->lock);
     }
     return stats;
 }
@@ -405,7 +405,7 @@ static bool stripe_init(struct address_table *table, uint32_t i)
     };
     for (uint32_t k = 0; k < table->bucket_count; k++)
         s->buckets[k] = NONE;
-    return uv_mutex_init(&s->lock) == 0;
+    return pthread_mutex_init(&s->lock, NULL) == 0;
 }
 
 static uint32_t power_of_two_from(uint32_t min)
@@ -460,7 +460,7 @@ void address_table_free(struct address_table *table)
     if (table == NULL)
         return;
     for (uint32_t i = 0; table->stripes != NULL && i < table->stripe_count; i++)
-        uv_mutex_destroy(&table->stripes[i].lock);
+        (void)pthread_mutex_destroy(&table->stripes[i].lock);
     free(table->stripes);
     free(table->accounts);
     free(table->queues);

@@ -309,6 +309,10 @@ static void on_ready(struct stream *s, unsigned events)
 {
     struct agent_link *link = link_of(s);
 
+    if (events & STREAM_FAILED) {
+        fail(link, "there was no memory to watch their channel");
+        return;
+    }
     if (events & STREAM_WRITE)
         send_answer(link);
     if (link->is_open && (events & (STREAM_READ | STREAM_HANGUP)))

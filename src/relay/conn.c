@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "relay/claim.h"
+#include "relay/conn_part.h"
 #include "relay/frames.h"
 #include "relay/handshake.h"
 #include "relay/limits.h"
@@ -46,7 +47,7 @@ static uint64_t earliest(uint64_t a, uint64_t b)
 
 /* Have the timer fire no later than the earliest deadline.  Deadlines that
  * move away leave it alone: it finds nothing due and is set again. */
-static void retime(struct conn *c)
+void conn_retime(struct conn *c)
 {
     uint64_t at = earliest(c->state_by, earliest(c->ping_at, c->pong_by));
 
@@ -70,35 +71,7 @@ static void enter(struct conn *c, enum conn_state to)
     c->state_by = states[to].limit_ms == 0
                       ? 0
                       : worker_now_ms(worker_of(c)) + states[to].limit_ms;
-    retime(c);
-}
-
-void conn_mark_dirty(struct conn *c)
-{
-    if (c->dirty || c->state == CONN_DEAD)
-        return;
-    c->dirty = true;
-    c->next_dirty = c->shard->dirty;
-    c->shard->dirty = c;
-}
-
-bool conn_append(struct conn *c, struct span bytes, enum outbox_kind kind)
-{
-    uint8_t *room = NULL;
-
-    if (c->state == CONN_DEAD)
-        return false;
-    room = outbox_reserve(&c->out, bytes.len);
-    if (room == NULL) {
-        session_ended(c, SESSION_LOST, "out of memory");
-        conn_drop(c);
-        return false;
-    }
-    memcpy(room, bytes.ptr, bytes.len);
-    outbox_commit(
-        &c->out, (struct outbox_item){.len = bytes.len, .kind = kind});
-    conn_mark_dirty(c);
-    return true;
+    conn_retime(c);
 }
 
 /* Not so while its binary is behind. */
@@ -108,11 +81,11 @@ static bool is_read(const struct conn *c)
            !c->slot->paused;
 }
 
-static void set_interest(struct conn *c, bool write)
+void conn_set_interest(struct conn *c, enum conn_waits waits)
 {
     bool flooded = c->out.control_bytes > LIMIT_CONTROL_BYTES ||
                    stream_is_flooded(&c->stream);
-    unsigned events = write ? STREAM_WRITE : 0;
+    unsigned events = waits == CONN_WAITS_TO_WRITE ? STREAM_WRITE : 0;
 
     if (c->held)
         events |= STREAM_HANGUP;
@@ -123,13 +96,14 @@ static void set_interest(struct conn *c, bool write)
 
 void conn_update_interest(struct conn *c)
 {
-    if (c->state != CONN_DEAD)
-        set_interest(c, (c->stream.wanted & STREAM_WRITE) != 0);
+    bool writes = (stream_wanted(&c->stream) & STREAM_WRITE) != 0;
+
+    if (c->state == CONN_DEAD)
+        return;
+    conn_set_interest(c, writes ? CONN_WAITS_TO_WRITE : CONN_WAITS_FOR_NOTHING);
 }
 
-/* Bytes moved, by the leg that they moved on. */
-static void count_bytes(
-    struct conn *c, const enum metric by_role[3], size_t len)
+void conn_count_bytes(struct conn *c, const enum metric by_role[3], size_t len)
 {
     metrics_add(&c->shard->metrics, by_role[c->role], len);
 }
@@ -147,6 +121,7 @@ static void charge(struct conn *c, size_t len)
         return;
     metrics_count(&c->shard->metrics, METRIC_RATE_BYTES);
     c->read_at = now_ms + pause;
+    conn_retime(c);
     conn_update_interest(c);
 }
 
@@ -158,122 +133,8 @@ void conn_received(struct conn *c, size_t len)
         [CONN_PHONE] = METRIC_RECEIVED_PHONE,
     };
 
-    count_bytes(c, received, len);
+    conn_count_bytes(c, received, len);
     charge(c, stream_received(&c->stream, len));
-}
-
-/* Tell who queued them that items have been written. */
-static void report_done(struct conn *c, size_t len)
-{
-    static const enum metric sent[] = {
-        [CONN_STRANGER] = METRIC_SENT_OTHER,
-        [CONN_BINARY] = METRIC_SENT_BINARY,
-        [CONN_PHONE] = METRIC_SENT_PHONE,
-    };
-    uint64_t now_ns = uv_hrtime();
-    struct outbox_item item;
-
-    count_bytes(c, sent, len);
-    while (c->state != CONN_DEAD && outbox_next_done(&c->out, &item)) {
-        c->write_by = 0;
-        session_item_sent(c, &item, now_ns);
-    }
-}
-
-static void write_failed(struct conn *c, const char *why)
-{
-    session_ended(c, SESSION_WRITE_FAILED, why);
-    conn_drop(c);
-}
-
-static void write_items(struct conn *c)
-{
-    while (c->state != CONN_DEAD && !outbox_is_empty(&c->out)) {
-        struct span bytes = outbox_pending(&c->out);
-        ssize_t put = stream_write(&c->stream, bytes.ptr, bytes.len);
-
-        if (put == -EAGAIN)
-            return;
-        if (put < 0) {
-            write_failed(c, "connection closed by the peer");
-            return;
-        }
-        outbox_sent(&c->out, (size_t)put);
-        report_done(c, (size_t)put);
-    }
-}
-
-/* Does anything wait for the socket? */
-static bool is_behind(const struct conn *c)
-{
-    return !outbox_is_empty(&c->out) || stream_unsent(&c->stream) > 0;
-}
-
-/* Will the socket take it once it can?  TLS may want to be read first. */
-static bool waits_for_socket(const struct conn *c)
-{
-    return c->stream.tls == NULL ? !outbox_is_empty(&c->out)
-                                 : stream_unsent(&c->stream) > 0;
-}
-
-static void keep_write_clock(struct conn *c)
-{
-    if (c->write_by == 0)
-        c->write_by = worker_now_ms(worker_of(c)) + LIMIT_WRITE_MS;
-    retime(c);
-}
-
-static void flush(struct conn *c)
-{
-    int failed = c->state == CONN_DEAD ? 0 : stream_flush(&c->stream);
-    bool behind = false;
-
-    if (failed == 0) {
-        write_items(c);
-    } else if (failed != -EAGAIN) {
-        write_failed(c, "connection closed by the peer");
-    }
-    if (c->state == CONN_DEAD)
-        return;
-    behind = is_behind(c);
-    if (!behind && c->state == CONN_LINGER) {
-        stream_end(&c->stream);
-        behind = is_behind(c);
-    }
-    if (behind) {
-        keep_write_clock(c);
-    } else {
-        c->write_by = 0;
-    }
-    set_interest(c, waits_for_socket(c));
-    session_flushed(c);
-    memory_account(c);
-}
-
-void conn_flush_dirty(struct shard *shard)
-{
-    while (shard->dirty != NULL) {
-        struct conn *c = shard->dirty;
-
-        shard->dirty = c->next_dirty;
-        c->next_dirty = NULL;
-        c->dirty = false;
-        flush(c);
-    }
-}
-
-/* A conn that dies while marked is taken off the list: the loop frees it
- * before the next flush could meet it. */
-static void unmark(struct conn *c)
-{
-    struct conn **at = &c->shard->dirty;
-
-    if (!c->dirty)
-        return;
-    while (*at != c)
-        at = &(*at)->next_dirty;
-    *at = c->next_dirty;
-    c->dirty = false;
 }
 
 static struct conn *conn_of_stream(struct stream *s)
@@ -316,20 +177,22 @@ void conn_drop(struct conn *c)
     assert(!c->listed);
     claim_withdraw(c);
     enter(c, CONN_DEAD);
-    unmark(c);
+    conn_unmark(c);
     memory_forget(c);
     timer_cancel(&shard->worker.timers, &c->timer);
     stream_close(&c->stream);
     shard_conn_gone(shard, c);
 }
 
-void conn_leave(struct conn *c)
+bool conn_leave(struct conn *c)
 {
     assert(c->state == CONN_HEAD);
-    unmark(c);
+    if (!stream_detach(&c->stream))
+        return false;
+    conn_unmark(c);
     memory_forget(c);
     timer_cancel(&worker_of(c)->timers, &c->timer);
-    stream_detach(&c->stream);
+    return true;
 }
 
 void conn_enter_tls(struct conn *c)
@@ -351,7 +214,7 @@ void conn_open(struct conn *c)
     c->opened_ms = now_ms;
     metrics_count_response(&c->shard->metrics, 101);
     c->ping_at = now_ms + LIMIT_HEARTBEAT_MS;
-    retime(c);
+    conn_retime(c);
 }
 
 void conn_hold(struct conn *c)
@@ -488,7 +351,7 @@ static void act_on_deadlines(struct conn *c, uint64_t now_ms)
         drop_late(c);
     } else if (is_due(c->write_by, now_ms)) {
         metrics_count(m, METRIC_DEADLINE_WRITE);
-        write_failed(c, "write timed out");
+        conn_write_failed(c, "write timed out");
     } else if (is_due(c->message_by, now_ms)) {
         metrics_count(m, METRIC_DEADLINE_MESSAGE);
         session_ended(c, SESSION_LOST, "message not completed in time");
@@ -514,7 +377,7 @@ static void on_timer(struct timer *t, uint64_t now_ms)
     struct shard *shard = c->shard;
 
     act_on_deadlines(c, now_ms);
-    retime(c);
+    conn_retime(c);
     conn_flush_dirty(shard);
 }
 
@@ -545,7 +408,6 @@ static void on_readable(struct conn *c)
     case CONN_OPEN:
     case CONN_CLOSING:
         frames_read(c);
-        retime(c);
         break;
     case CONN_LINGER:
         discard(c);
@@ -562,7 +424,7 @@ static void after_read(struct conn *c)
     if (c->state == CONN_DEAD || c->moves_to != NULL)
         return;
     charge(c, stream_received(&c->stream, 0));
-    if (!(c->stream.wanted & STREAM_WRITE) && is_behind(c))
+    if (!(stream_wanted(&c->stream) & STREAM_WRITE) && conn_is_behind(c))
         conn_mark_dirty(c);
 }
 
@@ -571,7 +433,12 @@ static void on_ready(struct stream *s, unsigned events)
     struct conn *c = conn_of_stream(s);
     struct shard *shard = c->shard;
 
-    shard->round_ns = uv_hrtime();
+    if (events & STREAM_FAILED) {
+        session_ended(c, SESSION_LOST, "out of memory");
+        conn_drop(c);
+        conn_flush_dirty(shard);
+        return;
+    }
     if (events & STREAM_WRITE)
         conn_mark_dirty(c);
     if (c->challenge != NULL && (events & (STREAM_READ | STREAM_HANGUP))) {
@@ -583,7 +450,8 @@ static void on_ready(struct stream *s, unsigned events)
         after_read(c);
     }
     memory_account(c);
-    conn_flush_dirty(shard);
+    if (shard->dirty != NULL)
+        conn_flush_dirty(shard);
 }
 
 struct conn *conn_new(int fd, const struct sockaddr_storage *peer,
@@ -611,10 +479,11 @@ bool conn_join(struct conn *c, struct shard *shard)
     if (stream_init(&c->stream, &shard->worker, c->stream.fd) != 0)
         return false;
     c->shard = shard;
+    c->out.pool = &shard->rooms;
     if (c->state_by == 0)
         c->state_by = worker_now_ms(&shard->worker) + LIMIT_HEAD_MS;
-    retime(c);
-    set_interest(c, false);
+    conn_retime(c);
+    conn_set_interest(c, CONN_WAITS_FOR_NOTHING);
     return true;
 }
 

@@ -10,6 +10,8 @@
  */
 #pragma once
 
+#include <sys/socket.h>
+
 #include "base/ip_address.h"
 #include "net/mailbox.h"
 #include "net/stream.h"
@@ -136,8 +138,12 @@ NONNULL void conn_free(struct conn *c);
 
 /* Join the shard's loop.  False: no memory; it is on no shard. */
 MUST_CHECK NONNULL bool conn_join(struct conn *c, struct shard *shard);
-/* Leave it: the detached function of its stream follows from the loop. */
-NONNULL void conn_leave(struct conn *c);
+/* Leave it: the detached function of its stream follows from the loop.  False:
+ * it cannot, and nothing has changed. */
+MUST_CHECK NONNULL bool conn_leave(struct conn *c);
+
+/* A deadline of it was set, or came nearer. */
+NONNULL void conn_retime(struct conn *c);
 
 /* Bytes were read from it: count them, and pause its reading if they came
  * faster than they may; with TLS their records are what may be too fast. */
@@ -148,6 +154,8 @@ NONNULL void conn_received(struct conn *c, size_t len);
 NONNULL bool conn_append(
     struct conn *c, struct span bytes, enum outbox_kind kind);
 NONNULL void conn_mark_dirty(struct conn *c);
+/* Bytes were written to it. */
+NONNULL void conn_count_sent(struct conn *c, size_t len);
 /* Write what is queued on every connection that was marked. */
 NONNULL void conn_flush_dirty(struct shard *shard);
 

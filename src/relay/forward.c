@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "base/utf8.h"
+#include "relay/delivery.h"
 #include "relay/limits.h"
 #include "relay/log.h"
 #include "relay/relay.h"
@@ -56,10 +57,6 @@ void forward_from_phone(
     struct conn *phone, enum ws_opcode opcode, struct span payload)
 {
     struct conn *binary = phone->slot->binary;
-    uint8_t header[WS_SERVER_HEADER_MAX];
-    size_t body_len = phone->prefix_len + payload.len + 1;
-    size_t header_len = 0;
-    uint8_t *to = NULL;
 
     if (!json_valid(payload)) {
         refuse_message(phone, opcode, payload);
@@ -72,28 +69,20 @@ void forward_from_phone(
         session_expel(phone, 1000, "");
         return;
     }
-    header_len = ws_frame_encode(header, WS_TEXT, body_len);
-    to = outbox_reserve(&binary->out, header_len + body_len);
-    if (to == NULL) {
+
+    const struct delivery delivery = {
+        .to = binary,
+        .prefix = span_of(phone->prefix, phone->prefix_len),
+        .payload = payload,
+        .suffix = span_of("}", 1),
+        .from = phone->number,
+    };
+
+    if (delivery_make(&delivery) == DELIVERY_NO_MEMORY) {
         log_conn(
             LOG_INFO, "phone_forwarder_send_failed", phone, "out of memory");
         session_expel(phone, 1000, "");
-        return;
     }
-    memcpy(to, header, header_len);
-    to += header_len;
-    memcpy(to, phone->prefix, phone->prefix_len);
-    to += phone->prefix_len;
-    memcpy(to, payload.ptr, payload.len);
-    to[payload.len] = '}';
-    outbox_commit(&binary->out, (struct outbox_item){
-                                    .len = header_len + body_len,
-                                    .from = phone->number,
-                                    .payload_len = (uint32_t)payload.len,
-                                    .read_ns = phone->shard->round_ns,
-                                    .kind = OUTBOX_FRAME,
-                                });
-    conn_mark_dirty(binary);
 }
 
 /* ---- binary to phone ---- */
@@ -138,6 +127,11 @@ static struct conn *find_slowest(const struct slot *slot)
     return slowest;
 }
 
+static bool fits_budget(const struct slot *slot, size_t cost, size_t limit)
+{
+    return cost <= limit && slot->queued <= limit - cost;
+}
+
 /* The budget of the server-id: the phone with the longest queue makes room,
  * which may be this one.  False: it was, or it went with its binary, which a
  * close notice without memory ends. */
@@ -146,7 +140,7 @@ static bool make_room(struct conn *phone, size_t cost, uint16_t code)
     struct slot *slot = phone->slot;
     size_t limit = limit_of(phone, CONFIG_MAX_QUEUED_PER_SERVER);
 
-    while (cost > limit || slot->queued > limit - cost) {
+    while (!fits_budget(slot, cost, limit)) {
         struct conn *slowest = find_slowest(slot);
 
         if (slowest->out.cost < phone->out.cost + cost)
@@ -158,6 +152,17 @@ static bool make_room(struct conn *phone, size_t cost, uint16_t code)
             return false;
     }
     return true;
+}
+
+/* In both budgets, as it nearly always is. */
+static bool fits(const struct conn *phone, size_t len)
+{
+    size_t cost = len + LIMIT_OUTBOX_ITEM;
+    size_t limit = limit_of(phone, CONFIG_MAX_QUEUED_PER_PHONE);
+
+    return cost <= limit && phone->out.cost <= limit - cost &&
+           fits_budget(phone->slot, cost,
+               limit_of(phone, CONFIG_MAX_QUEUED_PER_SERVER));
 }
 
 /* Is there room for an item of that length?  False: the phone is closed. */
@@ -173,39 +178,31 @@ static bool has_room(struct conn *phone, size_t len, uint16_t code)
     return false;
 }
 
-/* Charged to the phone and to its server-id. */
-static void commit(struct conn *phone, struct outbox_item item)
+/* code: of the close that follows; 0: none.  False: the phone is closed. */
+static bool deliver(struct conn *phone, struct span frame, uint16_t code)
 {
-    phone->slot->queued += item.cost;
-    outbox_commit(&phone->out, item);
-    conn_mark_dirty(phone);
-}
+    const struct delivery delivery = {
+        .to = phone,
+        .prefix = span_of(NULL, 0),
+        .payload = frame,
+        .suffix = span_of(NULL, 0),
+        .cost = frame.len + LIMIT_OUTBOX_ITEM,
+    };
 
-static bool deliver(struct conn *phone, const struct envelope *envelope)
-{
-    struct span frame = envelope->frame;
-    uint8_t header[WS_SERVER_HEADER_MAX];
-    size_t header_len = ws_frame_encode(header, WS_TEXT, frame.len);
-    uint8_t *to = NULL;
-
-    if (!has_room(phone, frame.len, envelope->close_code))
+    if (!fits(phone, frame.len) && !has_room(phone, frame.len, code))
         return false;
-    to = outbox_reserve(&phone->out, header_len + frame.len);
-    if (to == NULL) {
-        enqueue_failed(phone, "out of memory");
-        session_expel(phone, 1011, "phone write failed");
-        return false;
+    switch (delivery_make(&delivery)) {
+    case DELIVERY_SENT:
+        return true;
+    case DELIVERY_QUEUED:
+        phone->slot->queued += delivery.cost;
+        return true;
+    case DELIVERY_NO_MEMORY:
+        break;
     }
-    memcpy(to, header, header_len);
-    memcpy(to + header_len, frame.ptr, frame.len);
-    commit(phone, (struct outbox_item){
-                      .len = header_len + frame.len,
-                      .cost = frame.len + LIMIT_OUTBOX_ITEM,
-                      .payload_len = (uint32_t)frame.len,
-                      .read_ns = phone->shard->round_ns,
-                      .kind = OUTBOX_FRAME,
-                  });
-    return true;
+    enqueue_failed(phone, "out of memory");
+    session_expel(phone, 1011, "phone write failed");
+    return false;
 }
 
 static void direct_close(struct conn *phone, uint16_t code)
@@ -223,12 +220,38 @@ static void direct_close(struct conn *phone, uint16_t code)
         return;
     }
     memcpy(to, frame, len);
-    commit(phone, (struct outbox_item){
-                      .len = len,
-                      .cost = LIMIT_OUTBOX_ITEM,
-                      .kind = OUTBOX_CLOSE,
-                  });
+    outbox_commit(&phone->out, &(struct outbox_item){
+                                   .len = len,
+                                   .cost = LIMIT_OUTBOX_ITEM,
+                                   .kind = OUTBOX_CLOSE,
+                               });
+    phone->slot->queued += LIMIT_OUTBOX_ITEM;
     phone->leave_code = code;
+    conn_mark_dirty(phone);
+}
+
+/* The phone whose envelope this is, word for word; NULL: it may be one in
+ * other words. */
+static struct conn *unwrap(
+    const struct slot *slot, struct span payload, struct span *ret_frame)
+{
+    for (size_t i = 0; i < slot->phone_count; i++) {
+        struct conn *phone = slot->phones[i];
+        struct span prefix = span_of(phone->prefix, phone->prefix_len);
+
+        if (envelope_unwrap(payload, prefix, ret_frame))
+            return phone;
+    }
+    return NULL;
+}
+
+/* Nothing goes behind a close that its binary asked for. */
+static bool is_open(struct conn *phone)
+{
+    if (phone->leave_code == 0)
+        return true;
+    enqueue_failed(phone, "relay: phone outbox closed");
+    return false;
 }
 
 static void route(struct conn *binary, const struct envelope *envelope)
@@ -248,11 +271,9 @@ static void route(struct conn *binary, const struct envelope *envelope)
             LOG_FIELD(LOG_CONN_ID, span_of(envelope->conn_id.ptr, len)));
         return;
     }
-    if (phone->leave_code != 0) {
-        enqueue_failed(phone, "relay: phone outbox closed");
-        return;
-    }
-    if (envelope->frame.len > 0 && !deliver(phone, envelope))
+    if (!is_open(phone) ||
+        (envelope->frame.len > 0 &&
+            !deliver(phone, envelope->frame, envelope->close_code)))
         return;
     if (envelope->close_code != 0)
         direct_close(phone, envelope->close_code);
@@ -274,7 +295,8 @@ static void refuse_envelope(struct conn *binary, enum envelope_status status)
         envelope_text(status));
 }
 
-void forward_from_binary(
+/* Whatever it is, in whatever words. */
+static void take_envelope(
     struct conn *binary, enum ws_opcode opcode, struct span payload)
 {
     struct envelope envelope;
@@ -288,5 +310,18 @@ void forward_from_binary(
         close_bad_text(binary);
     } else {
         refuse_envelope(binary, status);
+    }
+}
+
+void forward_from_binary(
+    struct conn *binary, enum ws_opcode opcode, struct span payload)
+{
+    struct span frame;
+    struct conn *phone = unwrap(binary->slot, payload, &frame);
+
+    if (phone == NULL) {
+        take_envelope(binary, opcode, payload);
+    } else if (is_open(phone)) {
+        (void)deliver(phone, frame, 0); /* or it was told why not */
     }
 }

@@ -194,8 +194,10 @@ static bool admit(struct conn *c, const struct ws_header *header)
  * not bring the whole message along. */
 static void start_message_clock(struct conn *c)
 {
-    if (c->message_by == 0 && c->message.opcode != WS_CONT)
-        c->message_by = worker_now_ms(&c->shard->worker) + LIMIT_MESSAGE_MS;
+    if (c->message_by != 0 || c->message.opcode == WS_CONT)
+        return;
+    c->message_by = worker_now_ms(&c->shard->worker) + LIMIT_MESSAGE_MS;
+    conn_retime(c);
 }
 
 /* Keep the start of a frame's payload. */
@@ -221,6 +223,16 @@ static bool is_live(const struct conn *c)
     return c->state == CONN_OPEN || c->state == CONN_CLOSING;
 }
 
+/* Most frames are a message of their own, and all there: no state is kept for
+ * them. */
+static bool is_whole_message(
+    const struct conn *c, const struct ws_header *header, size_t have)
+{
+    return header->fin && !is_control(header) && header->opcode != WS_CONT &&
+           c->message.opcode == WS_CONT && c->state == CONN_OPEN &&
+           header->payload_len <= have;
+}
+
 /* Take one frame off the front of bytes; the bytes used, 0 when the rest was
  * kept for later or the connection ended. */
 static size_t take_frame(struct conn *c, uint8_t *bytes, size_t len)
@@ -239,10 +251,19 @@ static size_t take_frame(struct conn *c, uint8_t *bytes, size_t len)
         violated(c, status);
         return 0;
     }
-    if (!admit(c, &header))
-        return 0;
 
     size_t have = len - header.header_len;
+    uint8_t *payload = bytes + header.header_len;
+
+    c->shard->more_follows = have > header.payload_len;
+    if (is_whole_message(c, &header, have)) {
+        ws_frame_unmask(payload, (size_t)header.payload_len, header.mask, 0);
+        session_message(
+            c, header.opcode, span_of(payload, (size_t)header.payload_len));
+        return header.header_len + (size_t)header.payload_len;
+    }
+    if (!admit(c, &header))
+        return 0;
 
     if (header.payload_len > have && c->state == CONN_CLOSING &&
         !is_control(&header)) {
@@ -250,10 +271,10 @@ static size_t take_frame(struct conn *c, uint8_t *bytes, size_t len)
         return 0;
     }
     if (header.payload_len > have) {
-        begin_partial(c, &header, bytes + header.header_len, have);
+        begin_partial(c, &header, payload, have);
         return 0;
     }
-    on_frame(c, &header, bytes + header.header_len);
+    on_frame(c, &header, payload);
     if (is_live(c))
         start_message_clock(c);
     return header.header_len + (size_t)header.payload_len;
@@ -334,6 +355,7 @@ static void read_partial(struct conn *c)
         c->partial_have += (size_t)got;
         return;
     }
+    c->shard->more_follows = (size_t)got > room;
     end_partial(c);
     if (is_live(c))
         frames_feed(c, scratch, (size_t)got - room);

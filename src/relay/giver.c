@@ -215,9 +215,13 @@ static void on_peer_ready(struct stream *s, unsigned events)
     struct giver *g = giver_of_peer(s);
     struct local_descriptors with = {.count = 0};
     uint8_t bytes[TAKE_OVER_MESSAGE_MAX];
-    ssize_t len = local_socket_receive(s->fd, bytes, sizeof(bytes), &with);
+    ssize_t len = 0;
 
-    (void)events;
+    if (events & STREAM_FAILED) {
+        give_up(g, "there was no memory to watch its socket");
+        return;
+    }
+    len = local_socket_receive(s->fd, bytes, sizeof(bytes), &with);
     if (len == -EAGAIN)
         return;
     if (len == -EPIPE && g->state == GIVER_ASKED) {

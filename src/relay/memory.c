@@ -13,8 +13,8 @@ static size_t kept_by(const struct conn *c)
 
     /* The items that are queued are room, too. */
     return outbox_pending(&c->out).len + stream_kept(&c->stream) +
-           c->out.item_cap * sizeof(struct outbox_item) + reading +
-           c->fragments_cap + c->backlog_len;
+           outbox_own_items(&c->out) + reading + c->fragments_cap +
+           c->backlog_len;
 }
 
 /* The largest consumer of the shard; NULL: nobody keeps anything. */
@@ -45,7 +45,7 @@ static void expel(struct conn *c)
     session_ended(c, SESSION_FAULT, "relay: memory budget full");
     conn_close(c, SESSION_FAULT, "backlog full");
     if (!is_open || c->state != CONN_CLOSING ||
-        c->out.cap > LIMIT_CLOSING_BYTES || c->partial != NULL)
+        outbox_own_room(&c->out) > LIMIT_CLOSING_BYTES || c->partial != NULL)
         conn_drop(c);
 }
 
@@ -102,18 +102,31 @@ static struct shard *find_worst_shard(struct relay *relay)
     return worst;
 }
 
+/* The largest consumer is elsewhere: its shard gets the letter. */
+static bool pass_on(const struct shard *shard)
+{
+    struct shard *whose = find_worst_shard(shard->relay);
+
+    if (whose == shard)
+        return false;
+    shard_post(whose, &whose->shed);
+    return true;
+}
+
 void memory_shed(struct shard *shard)
 {
     struct relay *relay = shard->relay;
 
     while (budget_is_passed(&relay->memory)) {
-        struct conn *worst = publish_worst(shard);
-        struct shard *whose = find_worst_shard(relay);
+        struct conn *worst = NULL;
 
-        if (whose != shard) {
-            shard_post(whose, &whose->shed);
+        /* As far as is known, which costs no look at every connection; and
+         * then as it is. */
+        if (pass_on(shard))
             return;
-        }
+        worst = publish_worst(shard);
+        if (pass_on(shard))
+            return;
         if (worst == NULL)
             return;
         expel(worst);

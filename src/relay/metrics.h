@@ -89,6 +89,13 @@ NONNULL static inline void metrics_set(
     atomic_store_explicit(&m->values[which], value, memory_order_relaxed);
 }
 
+/* What that thread has counted so far; from any thread. */
+NONNULL static inline uint64_t metrics_read(
+    const struct metrics *m, enum metric which)
+{
+    return atomic_load_explicit(&m->values[which], memory_order_relaxed);
+}
+
 /* One observation, in the unit of the histogram's scale. */
 NONNULL void metrics_observe(
     struct metrics *m, enum metric_histogram which, uint64_t value);

@@ -10,12 +10,88 @@ enum {
     ITEMS_MIN = 8,
 };
 
+/* ---- rooms ---- */
+
+bool outbox_pool_init(struct outbox_pool *pool)
+{
+    *pool = (struct outbox_pool){.free = NULL};
+    for (size_t i = 0; i < OUTBOX_ROOMS; i++) {
+        struct outbox_room *room = &pool->rooms[i];
+
+        room->bytes = malloc(OUTBOX_ROOM_LEN);
+        room->items = malloc(OUTBOX_ROOM_ITEMS * sizeof(*room->items));
+        if (room->bytes == NULL || room->items == NULL) {
+            outbox_pool_done(pool);
+            return false;
+        }
+        room->next = pool->free;
+        pool->free = room;
+    }
+    return true;
+}
+
+void outbox_pool_done(struct outbox_pool *pool)
+{
+    for (size_t i = 0; i < OUTBOX_ROOMS; i++) {
+        free(pool->rooms[i].bytes);
+        free(pool->rooms[i].items);
+    }
+    *pool = (struct outbox_pool){.free = NULL};
+}
+
+static bool are_bytes_lent(const struct outbox *o)
+{
+    return o->room != NULL && o->bytes == o->room->bytes;
+}
+
+static bool are_items_lent(const struct outbox *o)
+{
+    return o->room != NULL && o->items == o->room->items;
+}
+
+/* The last used is the first lent: it is what the caches have. */
+static void borrow(struct outbox *o)
+{
+    struct outbox_room *room = o->pool->free;
+
+    o->pool->free = room->next;
+    o->room = room;
+    o->bytes = room->bytes;
+    o->cap = OUTBOX_ROOM_LEN;
+    o->items = room->items;
+    o->item_cap = OUTBOX_ROOM_ITEMS;
+}
+
+static void give_back(struct outbox *o)
+{
+    if (o->room == NULL)
+        return;
+    o->room->next = o->pool->free;
+    o->pool->free = o->room;
+    o->room = NULL;
+}
+
 void outbox_done(struct outbox *o)
 {
-    free(o->bytes);
-    free(o->items);
-    *o = (struct outbox){.bytes = NULL};
+    if (o->bytes != NULL && !are_bytes_lent(o))
+        free(o->bytes);
+    if (o->items != NULL && !are_items_lent(o))
+        free(o->items);
+    give_back(o);
+    *o = (struct outbox){.pool = o->pool};
 }
+
+size_t outbox_own_room(const struct outbox *o)
+{
+    return are_bytes_lent(o) ? 0 : o->cap;
+}
+
+size_t outbox_own_items(const struct outbox *o)
+{
+    return are_items_lent(o) ? 0 : o->item_cap * sizeof(*o->items);
+}
+
+/* ---- filling ---- */
 
 static void check(const struct outbox *o)
 {
@@ -26,37 +102,65 @@ static void check(const struct outbox *o)
 
 static struct outbox_item *item_at(const struct outbox *o, size_t i)
 {
-    return &o->items[(o->item_head + i) % o->item_cap];
+    return &o->items[(o->item_head + i) & (o->item_cap - 1)];
 }
 
-static bool grow_items(struct outbox *o)
+/* Memory of its own for so many items, at least as many as there are. */
+static bool own_items(struct outbox *o, size_t cap)
 {
-    size_t cap = o->item_cap == 0 ? ITEMS_MIN : o->item_cap * 2;
     struct outbox_item *items = calloc(cap, sizeof(*items));
 
     if (items == NULL)
         return false;
     for (size_t i = 0; i < o->item_count; i++)
         items[i] = *item_at(o, i);
-    free(o->items);
+    if (!are_items_lent(o))
+        free(o->items);
     o->items = items;
     o->item_cap = cap;
     o->item_head = 0;
     return true;
 }
 
+static bool grow_items(struct outbox *o)
+{
+    return own_items(o, o->item_cap == 0 ? ITEMS_MIN : o->item_cap * 2);
+}
+
+/* Memory of its own for so many bytes, at least as many as there are. */
+static bool own_bytes(struct outbox *o, size_t cap)
+{
+    size_t len = o->tail - o->head;
+    uint8_t *bytes = malloc(cap);
+
+    if (bytes == NULL)
+        return false;
+    if (len > 0)
+        memcpy(bytes, o->bytes + o->head, len);
+    if (!are_bytes_lent(o))
+        free(o->bytes);
+    o->bytes = bytes;
+    o->cap = cap;
+    o->head = 0;
+    o->tail = len;
+    return true;
+}
+
+/* What is sent makes room, if that is enough. */
 static bool grow_bytes(struct outbox *o, size_t len)
 {
+    size_t have = o->tail - o->head;
     size_t want = 0;
-    size_t cap = o->cap;
+    size_t cap = are_bytes_lent(o) ? 0 : o->cap;
 
-    if (o->head > 0) {
-        memmove(o->bytes, o->bytes + o->head, o->tail - o->head);
-        o->tail -= o->head;
-        o->head = 0;
-    }
-    if (num_add_overflows(o->tail, len, &want))
+    if (num_add_overflows(have, len, &want))
         return false;
+    if (want <= o->cap) {
+        memmove(o->bytes, o->bytes + o->head, have);
+        o->tail = have;
+        o->head = 0;
+        return true;
+    }
     if (cap < BYTES_MIN)
         cap = BYTES_MIN;
     while (cap < want) {
@@ -64,21 +168,16 @@ static bool grow_bytes(struct outbox *o, size_t len)
             return false;
         cap *= 2;
     }
-    if (cap == o->cap)
-        return true;
-
-    uint8_t *bytes = realloc(o->bytes, cap);
-
-    if (bytes == NULL)
-        return false;
-    o->bytes = bytes;
-    o->cap = cap;
-    return true;
+    return own_bytes(o, cap);
 }
 
 uint8_t *outbox_reserve(struct outbox *o, size_t len)
 {
-    check(o);
+    if (o->cap == 0 && o->pool != NULL && o->pool->free != NULL) {
+        borrow(o);
+        if (len <= o->cap)
+            return o->bytes;
+    }
     if (o->item_count == o->item_cap && !grow_items(o))
         return NULL;
     if (len > o->cap - o->tail && !grow_bytes(o, len))
@@ -86,33 +185,39 @@ uint8_t *outbox_reserve(struct outbox *o, size_t len)
     return o->bytes + o->tail;
 }
 
-void outbox_commit(struct outbox *o, struct outbox_item item)
+void outbox_commit(struct outbox *o, const struct outbox_item *item)
 {
     check(o);
-    assert(item.len > 0);
-    assert(item.len <= o->cap - o->tail);
+    assert(item->len > 0);
+    assert(item->len <= o->cap - o->tail);
     assert(o->item_count < o->item_cap);
-    o->tail += item.len;
-    o->cost += item.cost;
-    if (item.kind == OUTBOX_CONTROL)
-        o->control_bytes += item.len;
+    o->tail += item->len;
+    o->cost += item->cost;
+    if (item->kind == OUTBOX_CONTROL)
+        o->control_bytes += item->len;
+    *item_at(o, o->item_count) = *item;
     o->item_count++;
-    *item_at(o, o->item_count - 1) = item;
 }
 
-struct span outbox_pending(const struct outbox *o)
+void outbox_cancel(struct outbox *o)
 {
-    return span_of(o->bytes + o->head, o->tail - o->head);
+    if (o->item_count > 0)
+        return;
+    if (!are_bytes_lent(o) || !are_items_lent(o)) {
+        outbox_done(o);
+        return;
+    }
+    give_back(o);
+    o->bytes = NULL;
+    o->cap = 0;
+    o->items = NULL;
+    o->item_cap = 0;
 }
 
-bool outbox_is_empty(const struct outbox *o)
-{
-    return o->item_count == 0;
-}
+/* ---- emptying ---- */
 
 void outbox_sent(struct outbox *o, size_t len)
 {
-    check(o);
     assert(len <= o->tail - o->head);
     o->head += len;
     o->head_sent += len;
@@ -128,21 +233,36 @@ static void uncharge(struct outbox *o, const struct outbox_item *item)
 
 bool outbox_next_done(struct outbox *o, struct outbox_item *ret)
 {
+    const struct outbox_item *item = NULL;
+
     if (o->item_count == 0)
         return false;
-
-    struct outbox_item *item = item_at(o, 0);
-
+    item = item_at(o, 0);
     if (o->head_sent < item->len)
         return false;
     *ret = *item;
     o->head_sent -= item->len;
-    o->item_head = (o->item_head + 1) % o->item_cap;
+    o->item_head = (o->item_head + 1) & (o->item_cap - 1);
     o->item_count--;
     uncharge(o, ret);
     if (o->item_count == 0)
         outbox_done(o); /* an idle peer holds no buffer */
     return true;
+}
+
+void outbox_settle(struct outbox *o)
+{
+    size_t cap = ITEMS_MIN;
+
+    if (o->room == NULL)
+        return;
+    assert(o->item_count > 0);
+    while (cap < o->item_count)
+        cap *= 2;
+    if ((are_items_lent(o) && !own_items(o, cap)) ||
+        (are_bytes_lent(o) && !own_bytes(o, o->tail - o->head)))
+        return;
+    give_back(o);
 }
 
 /* Keep no more room than what is left takes. */
@@ -154,6 +274,8 @@ static void shrink(struct outbox *o)
     memmove(o->bytes, o->bytes + o->head, len);
     o->head = 0;
     o->tail = len;
+    if (are_bytes_lent(o))
+        return;
     bytes = realloc(o->bytes, len);
     if (bytes == NULL)
         return; /* the room as it was will do */

@@ -18,6 +18,8 @@
 #include "relay/taker.h"
 #include "relay/yield.h"
 
+enum { HOUSEKEEPING_MS = 1000 }; /* how often the control shard looks around */
+
 /* ---- making one ---- */
 
 static void set_budgets(struct relay *relay, const struct config *config)
@@ -141,7 +143,7 @@ int relay_init(struct relay *relay, const struct config *config)
     set_budgets(relay, config);
     relay->rate =
         rate_limit_of(config_count(config, CONFIG_MAX_BYTES_PER_SECOND));
-    failed = uv_mutex_init(&relay->accept_turn);
+    failed = -pthread_mutex_init(&relay->accept_turn, NULL);
     relay->has_turn = failed == 0;
     if (failed == 0)
         failed = make_addresses(relay, keys[2]);
@@ -355,9 +357,9 @@ void relay_drain(struct relay *relay)
         shard_post(&relay->shards[i], &relay->shards[i].drain);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_signal(struct signals *signals, int number)
 {
-    struct relay *relay = handle->data;
+    struct relay *relay = signals->owner;
 
     (void)number;
     if (atomic_load(&relay->draining))
@@ -366,22 +368,49 @@ static void on_signal(uv_signal_t *handle, int number)
     relay_drain(relay);
 }
 
-static int watch_signal(struct relay *relay, uv_signal_t *handle, int number)
+static int watch_signals(struct relay *relay)
 {
-    int failed = uv_signal_init(&relay->control.worker.loop, handle);
+    sigset_t which;
 
-    if (failed != 0)
-        return failed;
-    handle->data = relay;
-    return uv_signal_start(handle, on_signal, number);
+    (void)sigemptyset(&which);
+    (void)sigaddset(&which, SIGTERM);
+    (void)sigaddset(&which, SIGINT);
+    relay->signals.arrived = on_signal;
+    relay->signals.owner = relay;
+    return signals_start(&relay->signals, &relay->control.worker, &which);
 }
 
 /* ---- serving ---- */
 
-static void on_second(uv_timer_t *second)
+/* Once a second; seconds that were missed are not made up for. */
+static void set_second(struct relay *relay, uint64_t now_ms)
 {
-    struct relay *relay = second->data;
+    uint64_t at_ms = relay->second.at_ms + HOUSEKEEPING_MS;
 
+    if (at_ms <= now_ms)
+        at_ms = now_ms + HOUSEKEEPING_MS;
+    timer_set(&relay->control.worker.timers, &relay->second, at_ms);
+}
+
+static uint64_t count_handshakes(const struct relay *relay)
+{
+    static const enum metric done[] = {METRIC_TLS_12_FULL,
+        METRIC_TLS_12_RESUMED, METRIC_TLS_13_FULL, METRIC_TLS_13_RESUMED};
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < relay->shard_count; i++) {
+        for (size_t j = 0; j < ARRAY_LEN(done); j++)
+            count += metrics_read(&relay->shards[i].metrics, done[j]);
+    }
+    return count;
+}
+
+static void on_second(struct timer *t, uint64_t now_ms)
+{
+    struct relay *relay =
+        (struct relay *)(void *)((char *)t - offsetof(struct relay, second));
+
+    set_second(relay, now_ms);
     if (relay->log != NULL)
         log_tick(relay->log);
     status_take_sample(relay);
@@ -390,16 +419,14 @@ static void on_second(uv_timer_t *second)
     if (atomic_load(&relay->yielded))
         yield_look(relay);
     feed_watchdog(relay);
+    if (heap_is_due(&relay->heap, count_handshakes(relay)))
+        heap_trim();
 }
 
-static int keep_house(struct relay *relay)
+static void keep_house(struct relay *relay)
 {
-    int failed = uv_timer_init(&relay->control.worker.loop, &relay->second);
-
-    if (failed != 0)
-        return failed;
-    relay->second.data = relay;
-    return uv_timer_start(&relay->second, on_second, 1000, 1000);
+    relay->second.fn = on_second;
+    set_second(relay, worker_now_ms(&relay->control.worker));
 }
 
 typedef int listen_fn(struct shard *shard, struct listener_socket socket);
@@ -463,7 +490,7 @@ static void start_giver(struct relay *relay)
         taker->socket = -1;
     } else {
         LOG(LOG_ERROR, "listener failed", LOG_TEXT(LOG_ADDR, taker->path),
-            LOG_TEXT(LOG_ERR, uv_strerror(failed)));
+            LOG_TEXT(LOG_ERR, strerrordesc_np(-failed)));
     }
 }
 
@@ -483,12 +510,9 @@ static int take_over(struct relay *relay)
 
 static int start(struct relay *relay)
 {
-    int failed = watch_signal(relay, &relay->terminated, SIGTERM);
+    int failed = watch_signals(relay);
 
-    if (failed == 0)
-        failed = watch_signal(relay, &relay->interrupted, SIGINT);
-    if (failed == 0)
-        failed = keep_house(relay);
+    keep_house(relay);
     if (failed == 0)
         failed = start_listeners(relay);
     if (failed == 0 && relay->log != NULL)
@@ -556,13 +580,14 @@ void relay_done(struct relay *relay)
     for (size_t i = 0; i < relay->shard_count; i++)
         shard_done(&relay->shards[i]);
     wake_done(relay);
+    signals_stop(&relay->signals);
     shard_done(control);
     tls_shared_free(relay->tls);
     relay->tls = NULL;
     process_stats_close(&relay->process);
     sd_notify_close(&relay->manager);
     if (relay->has_turn)
-        uv_mutex_destroy(&relay->accept_turn);
+        (void)pthread_mutex_destroy(&relay->accept_turn);
     relay->has_turn = false;
     address_table_free(relay->addresses);
     relay->addresses = NULL;

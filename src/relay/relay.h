@@ -7,6 +7,7 @@
 
 #include "net/inherited.h"
 #include "net/sd_notify.h"
+#include "net/signals.h"
 #include "net/tls.h"
 #include "relay/address_table.h"
 #include "relay/agent_link.h"
@@ -15,6 +16,7 @@
 #include "relay/challenges.h"
 #include "relay/config.h"
 #include "relay/giver.h"
+#include "relay/heap.h"
 #include "relay/history.h"
 #include "relay/posture_record.h"
 #include "relay/process_stats.h"
@@ -69,7 +71,7 @@ struct relay {
     struct inherited *inherited;     /* what is not bound here; NULL: nothing */
     struct listener_socket *publics; /* bound and not started yet */
     size_t public_count;
-    uv_mutex_t accept_turn; /* of all listeners */
+    pthread_mutex_t accept_turn; /* of all listeners */
     bool has_turn;
     int instance_lock;   /* handed over with the listeners; -1: none */
     struct taker *taker; /* of --take-over; NULL: not given */
@@ -87,10 +89,10 @@ struct relay {
     struct sd_notify manager;                 /* told by the control shard */
     struct listener_socket metrics_socket;    /* as publics; fd -1: none */
     struct listener_socket challenges_socket; /* likewise */
-    struct log *log;   /* ticked once a second; NULL: not */
-    uv_timer_t second; /* of the control shard's housekeeping */
-    uv_signal_t terminated;
-    uv_signal_t interrupted;
+    struct log *log;     /* ticked once a second; NULL: not */
+    struct timer second; /* of the control shard's housekeeping */
+    struct heap_watch heap;
+    struct signals signals; /* that end the process */
     struct timer drain_timer;
     size_t drained;     /* shards whose last connection is gone */
     size_t quiet_looks; /* of yield_look() */

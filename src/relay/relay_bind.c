@@ -152,7 +152,7 @@ static int have_surface(struct relay *relay, const struct relay_plan *plan,
 static void log_listener_failed(const char *address, int error)
 {
     LOG(LOG_ERROR, "listener failed", LOG_TEXT(LOG_ADDR, address),
-        LOG_TEXT(LOG_ERR, uv_strerror(error)));
+        LOG_TEXT(LOG_ERR, strerrordesc_np(-error)));
 }
 
 static bool bind_one(struct relay *relay, const struct relay_plan *plan)

@@ -230,8 +230,8 @@ static void directed_close_sent(struct conn *phone)
     conn_await_close(phone);
 }
 
-static void count_forwarded(
-    struct conn *c, const struct outbox_item *item, uint64_t now_ns)
+void session_frame_sent(
+    struct conn *c, uint32_t payload_len, uint64_t read_ns, uint64_t now_ns)
 {
     struct metrics *m = &c->shard->metrics;
     bool up = c->role == CONN_BINARY;
@@ -239,11 +239,11 @@ static void count_forwarded(
     metrics_count(m, up ? METRIC_PHONE_TO_BINARY : METRIC_BINARY_TO_PHONE);
     metrics_observe(m,
         up ? HISTOGRAM_SIZE_PHONE_TO_BINARY : HISTOGRAM_SIZE_BINARY_TO_PHONE,
-        item->payload_len);
+        payload_len);
     metrics_observe(m,
         up ? HISTOGRAM_LATENCY_PHONE_TO_BINARY
            : HISTOGRAM_LATENCY_BINARY_TO_PHONE,
-        now_ns - item->read_ns);
+        now_ns - read_ns);
 }
 
 void session_item_sent(
@@ -253,7 +253,7 @@ void session_item_sent(
     case OUTBOX_FRAME:
         if (c->listed && c->role == CONN_PHONE)
             c->slot->queued -= item->cost;
-        count_forwarded(c, item, now_ns);
+        session_frame_sent(c, item->payload_len, item->read_ns, now_ns);
         break;
     case OUTBOX_CLOSE:
         if (c->listed) {

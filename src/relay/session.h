@@ -18,9 +18,14 @@ enum {
 NONNULL void session_message(
     struct conn *c, enum ws_opcode opcode, struct span payload);
 
-/* An item was written to the peer, at that time of uv_hrtime(). */
+/* An item was written to the peer; a frame, at that time of worker_clock_ns().
+ */
 NONNULL void session_item_sent(
     struct conn *c, const struct outbox_item *item, uint64_t now_ns);
+/* A frame that its sender sent so long was written to the peer, at that time;
+ * it was read at the other one. */
+NONNULL void session_frame_sent(
+    struct conn *c, uint32_t payload_len, uint64_t read_ns, uint64_t now_ns);
 /* The queue was written as far as the socket takes it. */
 NONNULL void session_flushed(struct conn *c);
 

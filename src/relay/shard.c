@@ -163,13 +163,14 @@ static void on_detached(struct stream *s)
 
 void shard_hand_over(struct conn *c, struct shard *to)
 {
-    struct shard *from = c->shard;
-
-    shard_delist(c); /* still counted: it moves on */
-    from->conn_count--;
-    c->moves_to = to;
     c->stream.detached = on_detached;
-    conn_leave(c);
+    if (!conn_leave(c)) {
+        conn_drop(c);
+        return;
+    }
+    shard_delist(c); /* still counted: it moves on */
+    c->shard->conn_count--;
+    c->moves_to = to;
 }
 
 struct shard *shard_of(struct relay *relay, struct span server_id)
@@ -256,7 +257,7 @@ static void log_exhausted(struct shard *shard, int error)
         return;
     shard->exhausted_logged_ms = now_ms;
     LOG(LOG_WARN, "descriptors_exhausted",
-        LOG_TEXT(LOG_ERR, uv_strerror(error)),
+        LOG_TEXT(LOG_ERR, strerrordesc_np(-error)),
         LOG_TEXT(LOG_FIX, "raise RLIMIT_NOFILE or lower --max-connections"));
 }
 
@@ -294,10 +295,11 @@ static void on_exhausted(struct listener *l, int error)
 
     metrics_count(&shard->metrics, METRIC_DESCRIPTORS_EXHAUSTED);
     log_exhausted(shard, error);
-    if (l->reserve >= 0)
+    if (l->reserve >= 0 && !l->rests)
         return;
-    oldest = shard->handshakes.first != NULL ? shard->handshakes.first
-                                             : shard->pending.first;
+    oldest = l->rests                          ? NULL
+             : shard->handshakes.first != NULL ? shard->handshakes.first
+                                               : shard->pending.first;
     if (oldest != NULL) {
         conn_drop(oldest);
         return;
@@ -481,7 +483,7 @@ int shard_init(struct shard *shard, struct relay *relay)
         .key = relay->server_key,
         .phones_max = config_count(relay->config, CONFIG_MAX_PHONES_PER_SERVER),
     };
-    int failed = worker_init(&shard->worker, relay->descriptors);
+    int failed = worker_init(&shard->worker);
 
     if (failed != 0)
         return failed;
@@ -495,6 +497,8 @@ int shard_init(struct shard *shard, struct relay *relay)
     shard->shed.mail.fn = on_shed;
     shard->room.mail.fn = on_room;
     shard->shown.mail.fn = on_shown;
+    if (!outbox_pool_init(&shard->rooms))
+        return -ENOMEM;
     failed = mailbox_open(&shard->mailbox, &shard->worker, shard);
     if (failed != 0)
         return failed;
@@ -522,8 +526,10 @@ void shard_clear(struct shard *shard)
 
 void shard_done(struct shard *shard)
 {
+    mailbox_close(&shard->mailbox);
     worker_done(&shard->worker);
     free_listeners(shard);
+    outbox_pool_done(&shard->rooms);
     registry_done(&shard->registry);
     certificates_done(shard);
     tls_server_free(shard->tls);

@@ -40,12 +40,13 @@ struct shard {
     struct conn_list pending;    /* the longest waiting first */
     struct conn_list live;
     size_t conn_count;
-    struct conn *dirty;    /* connections with something to write */
-    struct http_head head; /* of the request being read */
+    struct conn *dirty;       /* connections with something to write */
+    struct outbox_pool rooms; /* for what they write */
+    bool more_follows;        /* behind the frame in hand, of the same read */
+    struct http_head head;    /* of the request being read */
     struct wake_scratch wake;
     uint32_t serial; /* of the last connection's number */
     uint32_t ping_count;
-    uint64_t round_ns; /* when the connection being served became ready */
     bool draining;
     bool yielding; /* another process accepts for us: see yield.h */
     bool deals;    /* not every shard has a listener: connections go in turn */

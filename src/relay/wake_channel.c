@@ -181,7 +181,10 @@ static void on_ready(struct stream *s, unsigned events)
 {
     struct wakes *w = wakes_of(s);
 
-    (void)events;
+    if (events & STREAM_FAILED) {
+        lose(w, "there was no memory to watch its channel");
+        return;
+    }
     for (int i = 0; i < LIMIT_WAKES; i++) {
         if (hear_one(w) != HEARD_MESSAGE)
             return;

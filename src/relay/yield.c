@@ -44,7 +44,8 @@ static void read_rest(struct conn *c)
 
     for (int i = 0; i < READS_MAX && *received != before; i++) {
         before = *received;
-        if (c->state == CONN_OPEN && (c->stream.wanted & STREAM_READ) != 0)
+        if (c->state == CONN_OPEN &&
+            (stream_wanted(&c->stream) & STREAM_READ) != 0)
             c->stream.ready(&c->stream, STREAM_READ);
     }
 }

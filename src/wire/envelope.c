@@ -45,24 +45,28 @@ static void take_conn_id(struct members *m, struct span value)
     }
 }
 
-static bool is_named(struct span name, const char *want)
+/* An escape makes a name longer; most have none. */
+static bool is_named(const struct json_member *member, struct span want)
 {
-    return json_text_equals_fold(name, span_str(want));
+    if (member->name.len < want.len)
+        return false;
+    return span_eq(member->name, want) ||
+           json_text_equals_fold(member->name, want);
 }
 
 static void take_member(struct members *m, const struct json_member *member)
 {
     struct span value = member->value;
 
-    if (is_named(member->name, "conn_id")) {
+    if (is_named(member, span_str("conn_id"))) {
         take_conn_id(m, value);
-    } else if (is_named(member->name, "frame")) {
+    } else if (is_named(member, span_str("frame"))) {
         m->envelope.frame =
             span_of(value.ptr, json_is_null(value) ? 0 : value.len);
-    } else if (is_named(member->name, "close_code")) {
+    } else if (is_named(member, span_str("close_code"))) {
         if (!json_is_null(value) && !parse_code(value, &m->envelope.close_code))
             m->bad_close_code = true;
-    } else if (is_named(member->name, "push_wake")) {
+    } else if (is_named(member, span_str("push_wake"))) {
         m->envelope.push_wake =
             span_of(value.ptr, json_is_null(value) ? 0 : value.len);
     }
@@ -103,6 +107,20 @@ enum envelope_status envelope_parse(struct span in, struct envelope *ret)
     if (status == ENVELOPE_ROUTE || status == ENVELOPE_PUSH_WAKE)
         *ret = m.envelope;
     return status;
+}
+
+bool envelope_unwrap(struct span in, struct span prefix, struct span *ret_frame)
+{
+    struct span frame;
+    struct span rest;
+
+    if (in.len <= prefix.len || memcmp(in.ptr, prefix.ptr, prefix.len) != 0)
+        return false;
+    if (!json_value(span_from(in, prefix.len), &frame, &rest) ||
+        rest.len != 1 || rest.ptr[0] != '}' || json_is_null(frame))
+        return false;
+    *ret_frame = frame;
+    return true;
 }
 
 const char *envelope_text(enum envelope_status status)

@@ -48,6 +48,14 @@ struct envelope {
 MUST_CHECK NONNULL enum envelope_status envelope_parse(
     struct span in, struct envelope *ret);
 
+/*
+ * The same for what binaries mostly send: a phone's envelope_prefix(), its
+ * frame and '}', and nothing else.  False: it is not that, but may be an
+ * envelope all the same.
+ */
+MUST_CHECK NONNULL bool envelope_unwrap(
+    struct span in, struct span prefix, struct span *ret_frame);
+
 const char *envelope_text(enum envelope_status status);
 
 /* Does the escaped conn_id of an envelope name this connection? */

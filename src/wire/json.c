@@ -3,23 +3,50 @@
 #include <assert.h>
 
 #include "base/utf8.h"
+#include "wire/json_run.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
-/* A cursor over the text.  A failed step leaves at somewhere inside. */
-struct cursor {
-    const uint8_t *at;
+/* What is scanned.  Passed by value, so that it stays in registers. */
+struct text {
+    const uint8_t *begin;
     const uint8_t *end;
-    bool wide; /* a byte above 0x7f was seen in a string */
 };
 
-static void skip_space(struct cursor *c)
+/* Each step takes where it begins, and returns where it ended; NULL: the text
+ * is no JSON.  *wide becomes true at a byte above 0x7f in a string. */
+
+static struct text text_of(struct span in)
 {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' ||
-                                 *c->at == '\n' || *c->at == '\r'))
-        c->at++;
+    return (struct text){.begin = in.ptr, .end = in.ptr + in.len};
+}
+
+/* The byte at that place, 0 at the end: no byte of a JSON text is. */
+static inline uint8_t peek(struct text t, const uint8_t *at)
+{
+    return at == t.end ? 0 : *at;
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static const uint8_t *skip_space(struct text t, const uint8_t *at)
+{
+    while (at < t.end && is_space(*at))
+        at++;
+    return at;
+}
+
+/* The next byte that is no white space, and *at there; 0 at the end.  Most
+ * texts have no white space: one comparison tells. */
+ALWAYS_INLINE static inline uint8_t look(struct text t, const uint8_t **at)
+{
+    uint8_t c = peek(t, *at);
+
+    if (c > ' ')
+        return c;
+    *at = skip_space(t, *at);
+    return peek(t, *at);
 }
 
 static bool is_hex(uint8_t c)
@@ -30,316 +57,314 @@ static bool is_hex(uint8_t c)
 }
 
 /* At a backslash. */
-static bool skip_escape(struct cursor *c)
+static const uint8_t *skip_escape(struct text t, const uint8_t *at)
 {
     static const char escapes[] = "\"\\/bfnrt";
-    size_t left = (size_t)(c->end - c->at);
+    size_t left = (size_t)(t.end - at);
 
     if (left < 2)
-        return false;
-    if (c->at[1] != 'u') {
-        if (memchr(escapes, c->at[1], sizeof(escapes) - 1) == NULL)
-            return false;
-        c->at += 2;
-        return true;
+        return NULL;
+    if (at[1] != 'u') {
+        bool known = memchr(escapes, at[1], sizeof(escapes) - 1) != NULL;
+
+        return known ? at + 2 : NULL;
     }
     if (left < 6)
-        return false;
+        return NULL;
     for (size_t i = 2; i < 6; i++) {
-        if (!is_hex(c->at[i]))
-            return false;
+        if (!is_hex(at[i]))
+            return NULL;
     }
-    c->at += 6;
-    return true;
+    return at + 6;
 }
 
-#ifdef __SSE2__
-/* Skip 16 bytes at a time while none of them ends or breaks a string. */
-static void skip_plain(struct cursor *c)
+static const uint8_t *skip_long_string(
+    struct text t, const uint8_t *at, bool *wide)
 {
-    const __m128i quote = _mm_set1_epi8('"');
-    const __m128i backslash = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x1f);
+    struct span in = span_of(t.begin, (size_t)(t.end - t.begin));
 
-    while (c->end - c->at >= 16) {
-        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)c->at);
-        __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quote),
-                                           _mm_cmpeq_epi8(v, backslash)),
-            _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
-
-        if (_mm_movemask_epi8(special) != 0)
-            return;
-        c->wide |= _mm_movemask_epi8(v) != 0;
-        c->at += 16;
-    }
-}
-#else
-static void skip_plain(struct cursor *c)
-{
-    (void)c;
-}
-#endif
-
-/* Behind the opening quote; ends behind the closing one. */
-static bool skip_string(struct cursor *c)
-{
     for (;;) {
-        skip_plain(c);
-        while (
-            c->at < c->end && *c->at != '"' && *c->at != '\\' && *c->at >= 0x20)
-            c->wide |= *c->at++ >= 0x80;
-        if (c->at == c->end || *c->at < 0x20)
-            return false;
-        if (*c->at == '"') {
-            c->at++;
-            return true;
+        at = in.ptr + json_run(in, (size_t)(at - in.ptr), wide);
+        if (peek(t, at) == '"')
+            return at + 1;
+        if (peek(t, at) != '\\')
+            return NULL;
+        at = skip_escape(t, at);
+        if (at == NULL)
+            return NULL;
+    }
+}
+
+/* Behind the opening quote; ends behind the closing one.  Most strings are
+ * names and numbers of a few characters, all of it in one block or two. */
+ALWAYS_INLINE static inline const uint8_t *skip_string(
+    struct text t, const uint8_t *at, bool *wide)
+{
+#ifdef __x86_64__
+    for (int blocks = 2; blocks > 0 && t.end - at >= 16; blocks--) {
+        struct json_block block = json_block_16(at);
+        size_t len = 0;
+
+        if (!json_block_ends(block, &len, wide)) {
+            at += 16;
+        } else if (at[len] == '"') {
+            return at + len + 1;
+        } else {
+            break;
         }
-        if (!skip_escape(c))
-            return false;
     }
+#endif
+    return skip_long_string(t, at, wide);
 }
 
-static size_t skip_digits(struct cursor *c)
+/* One or more. */
+static const uint8_t *skip_digits(struct text t, const uint8_t *at)
 {
-    const uint8_t *start = c->at;
+    const uint8_t *start = at;
 
-    while (c->at < c->end && *c->at >= '0' && *c->at <= '9')
-        c->at++;
-    return (size_t)(c->at - start);
+    while (at < t.end && *at >= '0' && *at <= '9')
+        at++;
+    return at > start ? at : NULL;
 }
 
-static bool skip_number(struct cursor *c)
+/* At the 'e'. */
+static const uint8_t *skip_exponent(struct text t, const uint8_t *at)
 {
-    if (c->at < c->end && *c->at == '-')
-        c->at++;
-    if (c->at < c->end && *c->at == '0') {
-        c->at++;
-    } else if (skip_digits(c) == 0) {
-        return false;
-    }
-    if (c->at < c->end && *c->at == '.') {
-        c->at++;
-        if (skip_digits(c) == 0)
-            return false;
-    }
-    if (c->at < c->end && (*c->at | 0x20) == 'e') {
-        c->at++;
-        if (c->at < c->end && (*c->at == '+' || *c->at == '-'))
-            c->at++;
-        return skip_digits(c) > 0;
-    }
-    return true;
+    at++;
+    if (peek(t, at) == '+' || peek(t, at) == '-')
+        at++;
+    return skip_digits(t, at);
 }
 
-static bool skip_word(struct cursor *c, const char *word, size_t len)
+static const uint8_t *skip_number(struct text t, const uint8_t *at)
 {
-    if ((size_t)(c->end - c->at) < len || memcmp(c->at, word, len) != 0)
-        return false;
-    c->at += len;
-    return true;
+    if (peek(t, at) == '-')
+        at++;
+    at = peek(t, at) == '0' ? at + 1 : skip_digits(t, at);
+    if (at != NULL && peek(t, at) == '.')
+        at = skip_digits(t, at + 1);
+    if (at != NULL && (peek(t, at) | 0x20) == 'e')
+        at = skip_exponent(t, at);
+    return at;
 }
 
-static bool skip_scalar(struct cursor *c)
+static const uint8_t *skip_word(
+    struct text t, const uint8_t *at, const char *word, size_t len)
 {
-    switch (*c->at) {
-    case '"':
-        c->at++;
-        return skip_string(c);
+    if ((size_t)(t.end - at) < len || memcmp(at, word, len) != 0)
+        return NULL;
+    return at + len;
+}
+
+static const uint8_t *skip_bare(struct text t, const uint8_t *at)
+{
+    switch (peek(t, at)) {
     case 't':
-        return skip_word(c, "true", 4);
+        return skip_word(t, at, "true", 4);
     case 'f':
-        return skip_word(c, "false", 5);
+        return skip_word(t, at, "false", 5);
     case 'n':
-        return skip_word(c, "null", 4);
+        return skip_word(t, at, "null", 4);
     default:
-        return skip_number(c);
+        return skip_number(t, at);
     }
 }
 
-/* One bit a level: is it an object? */
+/* The levels that are open: what the innermost is, and of each around it one
+ * bit: is it an object? */
 struct nesting {
-    uint64_t objects[(JSON_DEPTH_MAX + 63) / 64];
     size_t depth;
+    bool in_object;
+    uint64_t outer[(JSON_DEPTH_MAX + 63) / 64];
 };
 
 static bool open_level(struct nesting *n, bool object)
 {
-    uint64_t bit = 0;
+    uint64_t bit = UINT64_C(1) << (n->depth % 64);
+    uint64_t *word = &n->outer[n->depth / 64];
 
     if (n->depth == JSON_DEPTH_MAX)
         return false;
-    bit = UINT64_C(1) << (n->depth % 64);
-    if (object) {
-        n->objects[n->depth / 64] |= bit;
-    } else {
-        n->objects[n->depth / 64] &= ~bit;
-    }
+    if (bit == 1)
+        *word = 0; /* its other bits are of levels that are yet to come */
+    *word = n->in_object ? *word | bit : *word & ~bit;
+    n->in_object = object;
     n->depth++;
     return true;
 }
 
-static bool in_object(const struct nesting *n)
+static void close_level(struct nesting *n)
 {
-    size_t level = n->depth - 1;
-
-    return (n->objects[level / 64] >> (level % 64) & 1) != 0;
+    n->depth--;
+    n->in_object = (n->outer[n->depth / 64] >> (n->depth % 64) & 1) != 0;
 }
 
-/* A member's name and its colon; ends at the value. */
-static bool skip_name(struct cursor *c)
+/* At the opening quote of a member's name; ends behind the colon. */
+ALWAYS_INLINE static inline const uint8_t *skip_name(
+    struct text t, const uint8_t *at, bool *wide)
 {
-    if (c->at == c->end || *c->at != '"')
-        return false;
-    c->at++;
-    if (!skip_string(c))
-        return false;
-    skip_space(c);
-    if (c->at == c->end || *c->at != ':')
-        return false;
-    c->at++;
-    skip_space(c);
-    return true;
+    at = skip_string(t, at + 1, wide);
+    if (at == NULL || look(t, &at) != ':')
+        return NULL;
+    return at + 1;
 }
 
-/* At a value.  Opens levels down to its first scalar or empty container, and
- * skips that. */
-static bool descend(struct cursor *c, struct nesting *n)
+/* At a container; ends inside it, before its first value, or at its end:
+ * *ret_empty. */
+ALWAYS_INLINE static inline const uint8_t *enter(struct text t,
+    const uint8_t *at, struct nesting *n, bool *wide, bool *ret_empty)
 {
-    while (c->at < c->end && (*c->at == '{' || *c->at == '[')) {
-        bool object = *c->at == '{';
+    bool object = *at == '{';
+    uint8_t c = 0;
 
-        c->at++;
-        skip_space(c);
-        if (c->at < c->end && *c->at == (object ? '}' : ']')) {
-            c->at++;
-            return n->depth < JSON_DEPTH_MAX;
-        }
-        if (!open_level(n, object) || (object && !skip_name(c)))
-            return false;
-    }
-    return c->at < c->end && skip_scalar(c);
+    at++;
+    c = look(t, &at);
+    *ret_empty = c == (object ? '}' : ']');
+    if (!open_level(n, object))
+        return NULL;
+    if (*ret_empty || !object)
+        return at;
+    return c == '"' ? skip_name(t, at, wide) : NULL;
 }
 
-/* Behind a value.  Closes levels; true with *ret_more set: at the next value.
- */
-static bool ascend(struct cursor *c, struct nesting *n, bool *ret_more)
+/* Behind a value, or at the end of a container.  Closes levels; with levels
+ * left, ends before the next value. */
+ALWAYS_INLINE static inline const uint8_t *leave(
+    struct text t, const uint8_t *at, struct nesting *n, bool *wide)
 {
     while (n->depth > 0) {
-        bool object = in_object(n);
+        uint8_t c = look(t, &at);
 
-        skip_space(c);
-        if (c->at == c->end)
-            return false;
-        if (*c->at == ',') {
-            c->at++;
-            skip_space(c);
-            *ret_more = true;
-            return !object || skip_name(c);
+        at++;
+        if (c == ',') {
+            if (!n->in_object)
+                return at;
+            return look(t, &at) == '"' ? skip_name(t, at, wide) : NULL;
         }
-        if (*c->at != (object ? '}' : ']'))
-            return false;
-        c->at++;
-        n->depth--;
+        if (c != (n->in_object ? '}' : ']'))
+            return NULL;
+        close_level(n);
     }
-    *ret_more = false;
-    return true;
+    return at;
 }
 
-/* At a value; ends behind it. */
-static bool skip_value(struct cursor *c)
+/* Before a value; ends behind it. */
+static const uint8_t *skip_value(struct text t, const uint8_t *at, bool *wide)
 {
-    struct nesting nesting = {.depth = 0};
-    bool more = true;
+    UNINITIALIZED struct nesting nesting;
 
-    while (more) {
-        if (!descend(c, &nesting) || !ascend(c, &nesting, &more))
-            return false;
-    }
-    return true;
+    nesting.depth = 0;
+    nesting.in_object = false;
+    do {
+        uint8_t c = look(t, &at);
+        bool inside = false; /* a container, and before its first value */
+
+        if (c == '"') {
+            at = skip_string(t, at + 1, wide);
+        } else if (c == '{' || c == '[') {
+            bool empty = false;
+
+            at = enter(t, at, &nesting, wide, &empty);
+            inside = !empty;
+        } else {
+            at = skip_bare(t, at);
+        }
+        if (at != NULL && !inside)
+            at = leave(t, at, &nesting, wide);
+    } while (at != NULL && nesting.depth > 0);
+    return at;
 }
 
-static struct cursor cursor_over(struct span in)
+/* Is what stands there between well-formed?  Most texts are ASCII. */
+static bool are_characters(bool wide, const uint8_t *from, const uint8_t *to)
 {
-    return (struct cursor){.at = in.ptr, .end = in.ptr + in.len};
+    return !wide || utf8_valid(span_of(from, (size_t)(to - from)));
+}
+
+bool json_value(struct span in, struct span *ret_value, struct span *ret_rest)
+{
+    struct text t = text_of(in);
+    bool wide = false;
+    const uint8_t *from = skip_space(t, t.begin);
+    const uint8_t *to = skip_value(t, from, &wide);
+
+    if (to == NULL || !are_characters(wide, from, to))
+        return false;
+    *ret_value = span_of(from, (size_t)(to - from));
+    to = skip_space(t, to);
+    *ret_rest = span_of(to, (size_t)(t.end - to));
+    return true;
 }
 
 bool json_valid(struct span in)
 {
-    struct cursor c;
+    struct text t = text_of(in);
+    bool wide = false;
+    const uint8_t *end = skip_value(t, t.begin, &wide);
 
-    if (in.len == 0)
-        return false;
-    c = cursor_over(in);
-    skip_space(&c);
-    if (c.at == c.end || !skip_value(&c))
-        return false;
-    skip_space(&c);
-    return c.at == c.end && (!c.wide || utf8_valid(in));
+    return end != NULL && skip_space(t, end) == t.end &&
+           are_characters(wide, t.begin, end);
 }
 
 bool json_object_begin(struct span in, struct json_object *ret)
 {
-    struct cursor c;
+    struct text t = text_of(in);
+    const uint8_t *at = skip_space(t, t.begin);
 
-    if (in.len == 0)
+    if (peek(t, at) != '{')
         return false;
-    c = cursor_over(in);
-    skip_space(&c);
-    if (c.at == c.end || *c.at != '{')
-        return false;
-    c.at++;
+    at++;
     *ret = (struct json_object){
-        .rest = span_of(c.at, (size_t)(c.end - c.at)),
+        .rest = span_of(at, (size_t)(t.end - at)),
         .first = true,
     };
     return true;
 }
 
-/* Behind the object's closing brace. */
-static enum json_step end_object(struct cursor *c)
+/* At a member; ends behind it. */
+static const uint8_t *take_member(
+    struct text t, const uint8_t *at, struct json_member *ret)
 {
-    c->at++;
-    skip_space(c);
-    return c->at == c->end ? JSON_END : JSON_MALFORMED;
+    bool wide = false;
+    const uint8_t *name = at + 1;
+    const uint8_t *name_end = NULL;
+    const uint8_t *value = NULL;
+    const uint8_t *end = NULL;
+
+    if (peek(t, at) == '"')
+        name_end = skip_string(t, name, &wide);
+    if (name_end == NULL)
+        return NULL;
+    value = skip_space(t, name_end);
+    if (peek(t, value) != ':')
+        return NULL;
+    value = skip_space(t, value + 1);
+    end = skip_value(t, value, &wide);
+    if (end == NULL || !are_characters(wide, at, end))
+        return NULL;
+    ret->name = span_of(name, (size_t)(name_end - 1 - name));
+    ret->value = span_of(value, (size_t)(end - value));
+    return end;
 }
 
 enum json_step json_object_next(struct json_object *o, struct json_member *ret)
 {
-    struct cursor c = cursor_over(o->rest);
-    const uint8_t *name = NULL;
-    const uint8_t *name_end = NULL;
-    const uint8_t *value = NULL;
+    struct text t = text_of(o->rest);
+    const uint8_t *at = skip_space(t, t.begin);
+    struct json_member member;
 
-    skip_space(&c);
-    if (c.at < c.end && *c.at == '}')
-        return end_object(&c);
+    if (peek(t, at) == '}')
+        return skip_space(t, at + 1) == t.end ? JSON_END : JSON_MALFORMED;
     if (!o->first) {
-        if (c.at == c.end || *c.at != ',')
+        if (peek(t, at) != ',')
             return JSON_MALFORMED;
-        c.at++;
-        skip_space(&c);
+        at = skip_space(t, at + 1);
     }
-    if (c.at == c.end || *c.at != '"')
+    at = take_member(t, at, &member);
+    if (at == NULL)
         return JSON_MALFORMED;
-    name = ++c.at;
-    if (!skip_string(&c))
-        return JSON_MALFORMED;
-    name_end = c.at - 1;
-    skip_space(&c);
-    if (c.at == c.end || *c.at != ':')
-        return JSON_MALFORMED;
-    c.at++;
-    skip_space(&c);
-    value = c.at;
-    if (c.at == c.end || !skip_value(&c))
-        return JSON_MALFORMED;
-    if (c.wide && !utf8_valid(span_of(name, (size_t)(c.at - name))))
-        return JSON_MALFORMED;
-    *ret = (struct json_member){
-        .name = span_of(name, (size_t)(name_end - name)),
-        .value = span_of(value, (size_t)(c.at - value)),
-    };
-    o->rest = span_of(c.at, (size_t)(c.end - c.at));
+    *ret = member;
+    o->rest = span_of(at, (size_t)(t.end - at));
     o->first = false;
     return JSON_MEMBER;
 }
@@ -464,6 +489,8 @@ static bool text_equals(struct span escaped, struct span plain, bool fold)
 
 bool json_text_equals(struct span escaped, struct span plain)
 {
+    if (escaped.len > 0 && memchr(escaped.ptr, '\\', escaped.len) == NULL)
+        return span_eq(escaped, plain);
     return text_equals(escaped, plain, false);
 }
 

@@ -15,6 +15,14 @@ enum { JSON_DEPTH_MAX = 10000 };
 /* Is in exactly one JSON value, with optional white space around it? */
 bool json_valid(struct span in);
 
+/*
+ * The value that in begins with, after white space: *ret_value its bytes,
+ * *ret_rest what stands behind it and the white space after it.  False: in
+ * does not begin with one.
+ */
+MUST_CHECK NONNULL bool json_value(
+    struct span in, struct span *ret_value, struct span *ret_rest);
+
 /* A position in an object; set up by json_object_begin(). */
 struct json_object {
     struct span rest;

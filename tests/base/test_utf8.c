@@ -1,5 +1,10 @@
 #include "base/utf8.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+
 #include "cmocka_all.h"
 
 /* The table 3-7 of the Unicode standard, written as a rule for one code
@@ -57,6 +62,93 @@ static void malformed(void **state)
         assert_false(utf8_valid(cases[i]));
     assert_true(utf8_valid(LIT("")));
     assert_true(utf8_valid(LIT("NUL \0 is text, and \xe2\x82\xac too")));
+}
+
+/* ---- the vectors and the scalar twin ---- */
+
+static void expect_twins_agree(const uint8_t *text, size_t len)
+{
+#ifdef __x86_64__
+    struct span in = span_of(text, len);
+
+    if (cpu_has_avx2() && utf8_valid_avx2(in) != utf8_valid_scalar(in))
+        fail_msg("%zu bytes: vectors and scalar differ", len);
+#endif
+    assert_true(utf8_valid(span_of(text, len)) ==
+                utf8_valid_scalar(span_of(text, len)));
+}
+
+/* Every pair of bytes, and every triple and quadruple that begins with a lead
+ * byte and has an edge of each range behind it, across the end of a vector. */
+static void twins_agree_on_short_sequences(void **state)
+{
+    static const uint8_t edges[] = {
+        0, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xe0, 0xf4, 0xff};
+    uint8_t text[40];
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(text) - 4; at++) {
+        for (unsigned first = 0; first < 256; first++) {
+            memset(text, 'a', sizeof(text));
+            text[at] = (uint8_t)first;
+            for (unsigned second = 0; second < 256; second++) {
+                text[at + 1] = (uint8_t)second;
+                expect_twins_agree(text, sizeof(text));
+                expect_twins_agree(text, at + 2);
+            }
+            if (first < 0xe0)
+                continue;
+            for (size_t i = 0; i < 12 * 12 * 12; i++) {
+                text[at + 1] = edges[i % 12];
+                text[at + 2] = edges[i / 12 % 12];
+                text[at + 3] = edges[i / 144];
+                expect_twins_agree(text, sizeof(text));
+                expect_twins_agree(text, at + 3);
+                expect_twins_agree(text, at + 4);
+            }
+        }
+    }
+}
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 17;
+    *seed ^= *seed << 5;
+    return *seed;
+}
+
+/* Well-formed texts, then with a byte changed, or cut. */
+static void twins_agree_on_random_texts(void **state)
+{
+    uint32_t seed = 20260402;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        size_t len = next_random(&seed) % 200;
+        uint32_t largest = 1U << (7 + next_random(&seed) % 15);
+        uint8_t *text = malloc(len + 4);
+        size_t have = 0;
+
+        assert_non_null(text);
+        while (have < len) {
+            uint32_t code = next_random(&seed) % largest % 0x110000;
+
+            if (code >= 0xd800 && code <= 0xdfff)
+                continue;
+            have += encode(code, text + have);
+        }
+        assert_true(utf8_valid(span_of(text, have)));
+        expect_twins_agree(text, have);
+        for (size_t cut = 0; cut < 4 && cut < have; cut++)
+            expect_twins_agree(text + cut, have - cut);
+        if (have > 0) {
+            text[next_random(&seed) % have] = (uint8_t)next_random(&seed);
+            expect_twins_agree(text, have);
+            expect_twins_agree(text, have - 1);
+        }
+        free(text);
+    }
 }
 
 static void decodes_every_code_point(void **state)
@@ -137,7 +229,10 @@ static void what_can_be_shown_in_a_line(void **state)
 }
 
 RUN_TESTS("utf8", cmocka_unit_test(every_code_point),
-    cmocka_unit_test(malformed), cmocka_unit_test(decodes_every_code_point),
+    cmocka_unit_test(malformed),
+    cmocka_unit_test(twins_agree_on_short_sequences),
+    cmocka_unit_test(twins_agree_on_random_texts),
+    cmocka_unit_test(decodes_every_code_point),
     cmocka_unit_test(decodes_nothing_of_nothing),
     cmocka_unit_test(floors_at_characters),
     cmocka_unit_test(what_can_be_shown_in_a_line));

@@ -21,7 +21,7 @@ RELEASED = pathlib.Path(os.environ.get("RELEASE_DIR", TOP / "build/release")) / 
 # told by a deadline alone was met with silence.
 SILENCE_S = 4
 
-KINDS = ["none", "memory", "accept4", "readv", "send", "epoll_ctl", "setsockopt", "shutdown", "getrandom", "close"]
+KINDS = ["none", "memory", "accept4", "recv", "send", "epoll_ctl", "setsockopt", "shutdown", "getrandom", "close"]
 FOREVER = (1 << 64) - 1
 CONTROL = struct.Struct("7Q")  # kind, first, last, error, calls, failed, live
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="

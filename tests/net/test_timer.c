@@ -107,7 +107,37 @@ static void moving_replaces(void **state)
     assert_int_equal(p.times, 1);
 }
 
+/* How long a worker may sleep: to the next timer's tick, whatever turn of the
+ * wheel it is for, or as long as it was asked. */
+static void says_when_something_may_be_due(void **state)
+{
+    struct probe p = {.timer = {.fn = on_fire}};
+
+    (void)state;
+    timer_wheel_init(&wheel, 5000);
+    assert_int_equal(timer_wheel_next_ms(&wheel), 6000);
+    assert_false(timer_wheel_is_due(&wheel, 5099));
+    assert_true(timer_wheel_is_due(&wheel, 5100));
+    timer_set(&wheel, &p.timer, 5450);
+    assert_int_equal(timer_wheel_next_ms(&wheel), 5500);
+    timer_wheel_advance(&wheel, 5499);
+    assert_int_equal(p.times, 0);
+    assert_int_equal(timer_wheel_next_ms(&wheel), 5500);
+    timer_wheel_advance(&wheel, 5500);
+    assert_int_equal(p.times, 1);
+    assert_int_equal(timer_wheel_next_ms(&wheel), 6500);
+    /* Of the next turn; the slot is looked at in this one, too. */
+    timer_set(&wheel, &p.timer, 5799 + TIMER_SLOTS * TIMER_TICK_MS);
+    assert_int_equal(timer_wheel_next_ms(&wheel), 6500);
+    timer_wheel_advance(&wheel, 5600);
+    assert_int_equal(timer_wheel_next_ms(&wheel), 5800);
+    timer_wheel_advance(&wheel, 5800);
+    assert_int_equal(p.times, 1);
+    timer_cancel(&wheel, &p.timer);
+}
+
 RUN_TESTS("timer", cmocka_unit_test(fires_once_and_never_early),
     cmocka_unit_test(a_late_advance_fires_all_that_is_due),
     cmocka_unit_test(may_cancel_and_set_from_inside),
-    cmocka_unit_test(moving_replaces));
+    cmocka_unit_test(moving_replaces),
+    cmocka_unit_test(says_when_something_may_be_due));

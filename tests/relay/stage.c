@@ -43,12 +43,12 @@ void stage_close(struct stage *s)
 
 void stage_run_shard(struct stage *s, size_t shard)
 {
-    (void)uv_run(&s->relay.shards[shard].worker.loop, UV_RUN_NOWAIT);
+    worker_run_once(&s->relay.shards[shard].worker);
 }
 
 void stage_run_control(struct stage *s)
 {
-    (void)uv_run(&s->relay.control.worker.loop, UV_RUN_NOWAIT);
+    worker_run_once(&s->relay.control.worker);
 }
 
 void stage_run(struct stage *s)

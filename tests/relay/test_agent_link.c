@@ -54,7 +54,7 @@ static int tear_down(void **state)
 /* One round of the control shard. */
 static void turn(void)
 {
-    (void)uv_run(&relay.control.worker.loop, UV_RUN_NOWAIT);
+    worker_run_once(&relay.control.worker);
 }
 
 static void say(const struct agent_message *message)

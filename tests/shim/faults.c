@@ -26,7 +26,7 @@ enum kind {
     KIND_NONE,
     KIND_MEMORY, /* malloc, calloc, and realloc of more than nothing */
     KIND_ACCEPT,
-    KIND_READ,  /* readv */
+    KIND_READ,  /* recv and readv */
     KIND_WRITE, /* send */
     KIND_EPOLL, /* epoll_ctl */
     KIND_SETSOCKOPT,
@@ -146,6 +146,16 @@ int faults_accept4(
 {
     NEXT(faults_accept4, "accept4");
     return fails(KIND_ACCEPT) ? -1 : next.function(fd, addr, addr_len, flags);
+}
+
+/* Not by its name: a fortified build has one of its own. */
+EXPORT ssize_t faults_recv(int fd, void *to, size_t len, int flags) __asm__(
+    "recv");
+
+ssize_t faults_recv(int fd, void *to, size_t len, int flags)
+{
+    NEXT(faults_recv, "recv");
+    return fails(KIND_READ) ? -1 : next.function(fd, to, len, flags);
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *to, int count)

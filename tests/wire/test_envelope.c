@@ -100,7 +100,53 @@ static void prefix_and_notice(void **state)
     assert_int_equal(envelope_close_notice(LIT("c"), 1001, out, 3), len);
 }
 
-RUN_TESTS("envelope", cmocka_unit_test(statuses),
+/* The short way and the long one agree; what the short one leaves, the long
+ * one still judges. */
+static void unwraps_what_binaries_mostly_send(void **state)
+{
+    const struct span prefix = LIT("{\"conn_id\":\"p-1\",\"frame\":");
+    const struct {
+        struct span in;
+        struct span frame; /* len 0: not that way */
+    } cases[] = {
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":1}"), LIT("1")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\": {\"a\":[]} }"),
+            LIT("{\"a\":[]}")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":\"\xc3\xa4\"}"),
+            LIT("\"\xc3\xa4\"")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":null}"), LIT("")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":1} "), LIT("")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":1,\"x\":1}"), LIT("")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":1}}"), LIT("")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":1"), LIT("")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":}"), LIT("")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":\"\xff\"}"), LIT("")},
+        {LIT("{\"conn_id\":\"p-2\",\"frame\":1}"), LIT("")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame\":"), LIT("")},
+        {LIT("{\"conn_id\":\"p-1\",\"frame"), LIT("")},
+        {LIT(""), LIT("")},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct span frame = LIT("");
+        struct envelope e;
+        bool unwrapped = envelope_unwrap(cases[i].in, prefix, &frame);
+
+        if (unwrapped != (cases[i].frame.len > 0))
+            fail_msg("case %zu", i);
+        if (!unwrapped)
+            continue;
+        assert_span(frame, cases[i].frame);
+        assert_int_equal(envelope_parse(cases[i].in, &e), ENVELOPE_ROUTE);
+        assert_span(e.frame, cases[i].frame);
+        assert_int_equal(e.close_code, 0);
+        assert_true(envelope_names(&e, LIT("p-1")));
+    }
+}
+
+RUN_TESTS("envelope", cmocka_unit_test(unwraps_what_binaries_mostly_send),
+    cmocka_unit_test(statuses),
     cmocka_unit_test(the_frame_is_verbatim_and_the_last_one_wins),
     cmocka_unit_test(no_text_holds_a_peers_bytes),
     cmocka_unit_test(prefix_and_notice));

@@ -28,8 +28,9 @@ static void refuses_all_else(void **state)
         LIT("\"\n\""), LIT("\"\\x\""), LIT("\"\\u12\""), LIT("\"\\u12g4\""),
         LIT("\"\0\""), LIT("["), LIT("]"), LIT("[1,]"), LIT("[,1]"),
         LIT("[1 2]"), LIT("{"), LIT("{\"a\"}"), LIT("{\"a\":}"),
-        LIT("{\"a\":1,}"), LIT("{a:1}"), LIT("{1:1}"), LIT("[}"), LIT("{]"),
-        LIT("\xef\xbb\xbf\x31"), LIT("1\0"), LIT("\"\xff\""),
+        LIT("{\"a\":1,}"), LIT("{\"a\":]"), LIT("[{\"a\":}]"),
+        LIT("{\"a\":1,\"b\":}"), LIT("{a:1}"), LIT("{1:1}"), LIT("[}"),
+        LIT("{]"), LIT("\xef\xbb\xbf\x31"), LIT("1\0"), LIT("\"\xff\""),
         LIT("\"\xed\xa0\x80\""), LIT("\x0b\x31"), LIT("/**/1")};
 
     (void)state;
