@@ -157,6 +157,15 @@ class Calls:
         return counts
 
 
+def switches(relay):
+    """How often each thread has waited so far."""
+    counts = {}
+    for tid in tasks(relay):
+        with open(f"/proc/{relay.process.pid}/task/{tid}/status") as status:
+            counts[tid] = next(int(line.split()[1]) for line in status if line.startswith("voluntary_ctxt_switches"))
+    return counts
+
+
 def run_ns(relay):
     """How long each thread has run so far."""
     times = {}
