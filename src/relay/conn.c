@@ -417,11 +417,11 @@ static void on_readable(struct conn *c)
     }
 }
 
-/* It was read.  Records without data count, too; and what TLS has to say to
+/* TLS was read.  Records without data count, too; and what TLS has to say to
  * them goes out, and so does what could not before they came. */
 static void after_read(struct conn *c)
 {
-    if (c->state == CONN_DEAD || c->moves_to != NULL)
+    if (c->stream.tls == NULL || c->state == CONN_DEAD || c->moves_to != NULL)
         return;
     charge(c, stream_received(&c->stream, 0));
     if (!(stream_wanted(&c->stream) & STREAM_WRITE) && conn_is_behind(c))

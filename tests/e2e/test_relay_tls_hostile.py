@@ -32,7 +32,7 @@ def is_at_rest(relay):
     """Does each of its threads sleep again and again?  One that runs in
     circles never waits."""
     before = switches(relay)
-    relay.wait_until(lambda: all(count >= before[tid] + 20 for tid, count in switches(relay).items()))
+    relay.wait_until(lambda: all(count >= before[tid] + 3 for tid, count in switches(relay).items()))
     return True
 
 
