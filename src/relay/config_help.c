@@ -89,9 +89,10 @@ void config_help(FILE *out)
         print_row(out, i, WIDTH, "default ");
     (void)fputs("\n", out);
     for (size_t i = 0; i < ARRAY_LEN(variables); i++) {
-        if (variables[i].help != NULL)
+        if (variables[i].help != NULL) {
             (void)fprintf(
                 out, "  %-33s %s\n", variables[i].name, variables[i].help);
+        }
     }
 }
 

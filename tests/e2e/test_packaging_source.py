@@ -111,7 +111,8 @@ def rebuild(unpacked):
     date = datetime.datetime.strptime(created + "+0000", "%Y-%m-%dT%H:%M:%SZ%z").timestamp()
     build = unpacked / "build/release"
     cache = {k: v for k, v in os.environ.items() if k.startswith("CCACHE_") and k != "CCACHE_BASEDIR"}
-    for command in (["meson", "setup", str(build), "--strip", f"-Dversion={version}"], ["ninja", "-C", str(build), "-j2"]):
+    as_released = ["--strip", "-Dlto=true", "-Doptimization=3", f"-Dversion={version}"]
+    for command in (["meson", "setup", str(build), *as_released], ["ninja", "-C", str(build), "-j2"]):
         r = run(*command, cwd=unpacked, CC="gcc", SOURCE_DATE_EPOCH=str(int(date)), **cache)
         assert r.returncode == 0, r.stdout[-2000:] + r.stderr
     return build
