@@ -143,12 +143,22 @@ def test_manual_pages_are_well_formed():
         assert r.returncode == 0 and r.stderr == "" and "NAME" in r.stdout
 
 
-def test_manual_pages_have_every_option():
-    options = sh(os.environ["POSTURE_BIN"], "options").stdout
-    for name in re.findall(r"^  ([a-z-]+)", options, flags=re.M):
-        assert f"--{name}" in page("posture.1"), name
+def test_the_page_of_the_command_and_its_help_have_the_same_options():
+    said = {f"--{name}" for name in re.findall(r"^  ([a-z-]+)", sh(os.environ["POSTURE_BIN"], "options").stdout, re.M)}
+    said |= set(re.findall(r"--[a-z-]+", sh(os.environ["POSTURE_BIN"], "--help").stdout))
+    section = page("posture.1").split(".SH OPTIONS\n")[1].split("\n.SH ")[0]
+    described = set(re.findall(r"^\.BI? (--[a-z-]+)", section, re.M))
+    # --for is of a command alone, and --print-policy is for who writes policies.
+    assert described - said == {"--print-policy"} and said - described == {"--for"}
+    assert "--for" in page("posture.1") and "--for" in sh(os.environ["POSTURE_BIN"], "--help").stdout
+
+
+def test_the_page_of_the_relay_has_every_flag():
     for name in re.findall(r"--[a-z-]+", sh(os.environ["RELAY_BIN"], "--help").stdout):
         assert name in page("pyrycode-relay.8"), name
+
+
+def test_the_page_of_the_command_has_every_exit_code():
     for code in re.findall(r"^\| (\d+)", (TOP / "docs" / "posture.md").read_text(), flags=re.M):
         assert re.search(rf"^{code} ", page("posture.1"), flags=re.M), code
 
