@@ -156,14 +156,16 @@ def ask_to_take_over(session):
     session.monitor()
 
 
-@pytest.mark.parametrize("kind, error", [("memory", "ENOMEM"), ("accept4", "EMFILE"), ("accept4", "ECONNABORTED"), ("close", "EIO")])
-def test_who_would_take_over_meets_a_fault(tmp_path, kind, error):
+@pytest.mark.parametrize("kind, error, calls", [("memory", "ENOMEM", 1), ("accept4", "EMFILE", 2), ("accept4", "ECONNABORTED", 2),
+                                                ("close", "EIO", 2)])
+def test_who_would_take_over_meets_a_fault(tmp_path, kind, error, calls):
+    """Asking itself takes no memory; that it is asked how it does, takes a connection's."""
     os.chmod(tmp_path, 0o700)
     faulty = FaultyRelay(tmp_path, flags=("--take-over", str(tmp_path / "take-over")))
     wrong = [faulty.meets(kind, n, n, getattr(errno, error), ask_to_take_over)
              for n in range(1, faulty.calls(kind, ask_to_take_over) + 1)]
     faulty.stop()
-    assert len(wrong) >= 2 and not any(wrong), "\n\n".join(filter(None, wrong))
+    assert len(wrong) >= calls and not any(wrong), "\n\n".join(filter(None, wrong))
 
 
 @pytest.mark.parametrize("error", ["ENOMEM", "ENOSPC"])
