@@ -96,7 +96,7 @@ static void remember_first(
     if (len > room)
         len = room;
     memcpy(s->first + s->first_len, bytes, len);
-    s->first_len += len;
+    s->first_len = (uint8_t)(s->first_len + len);
 }
 
 bool tls_bio_hello_is_too_long(const struct tls_session *s)
@@ -141,7 +141,7 @@ static bool admit_hello(struct tls_session *s, const uint8_t *bytes, size_t len)
 static bool take(struct tls_session *s, const uint8_t *bytes, size_t len)
 {
     s->received += len;
-    s->turn_left -= len < s->turn_left ? len : s->turn_left;
+    s->turn_left -= len < s->turn_left ? (uint32_t)len : s->turn_left;
     remember_first(s, bytes, len);
     return admit_hello(s, bytes, len);
 }

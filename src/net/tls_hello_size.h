@@ -20,14 +20,14 @@ enum {
 
 /* Where in records and messages the bytes stand; zeroed: at the start. */
 struct tls_hello_size {
+    uint32_t message_left; /* bytes of this message's body to come */
+    uint32_t largest;      /* what the longest message so far says, at most
+                              0xffffff; what none has said yet: 0 */
+    uint16_t record_left;  /* bytes of this record's payload to come */
+    uint8_t record_have;
+    uint8_t message_have;
     uint8_t record[TLS_RECORD_HEADER_LEN];
-    size_t record_have;
-    size_t record_left; /* bytes of this record's payload to come */
     uint8_t message[TLS_MESSAGE_HEADER_LEN];
-    size_t message_have;
-    size_t message_left; /* bytes of this message's body to come */
-    size_t largest;      /* what the longest message so far says, at most
-                            0xffffff; what none has said yet: 0 */
 };
 
 /* The next bytes of the connection. */

@@ -26,34 +26,35 @@ struct tls_server {
     struct tls_ticket_keys tickets;
 };
 
+/* There is one for each connection: ordered by size. */
 struct tls_session {
     SSL *ssl;
-    struct tls_server *server;   /* until the handshake is done */
-    int fd;                      /* the stream's */
-    int error;                   /* of the socket, as -errno; 0: none */
-    size_t turn_left;            /* bytes that this read may still take */
-    unsigned turn_messages;      /* of TLS itself, in this read */
-    bool drained;                /* the socket had no more, in this read */
-    bool starved;                /* OpenSSL wanted bytes and got none */
-    bool more;                   /* see tls_session_has_more() */
-    bool impatient;              /* see tls_session_stop_waiting() */
-    bool writes;                 /* in tls_session_write() */
-    bool refused;                /* the peer went too far: no more of it */
-    unsigned idle_messages;      /* of TLS itself, since there was data */
-    size_t received;             /* see tls_session_take_received() */
-    size_t answers;              /* of what is unsent, what nobody wrote */
-    bool ended;                  /* close_notify is queued or sent */
-    bool at_end;                 /* the peer ended its side of the socket */
-    bool greeted;                /* a ClientHello has come, whole */
-    struct tls_hello_size hello; /* of the handshake */
-    uint8_t first[8];            /* bytes that came first */
-    size_t first_len;
-    uint8_t *unsent; /* records that the socket did not take; owned */
+    struct tls_server *server; /* until the handshake is done */
+    int fd;                    /* the stream's */
+    int error;                 /* of the socket, as -errno; 0: none */
+    size_t received;           /* see tls_session_take_received() */
+    uint8_t *unsent;           /* records that the socket did not take; owned */
     size_t unsent_at;
     size_t unsent_len;
-    enum tls_verdict verdict;
-    enum tls_failure failure;
+    size_t answers; /* of what is unsent, what nobody wrote */
     const char *failure_text;
+    enum tls_failure failure;
+    enum tls_verdict verdict;
+    uint32_t turn_left;          /* bytes that this read may still take */
+    uint32_t turn_messages;      /* of TLS itself, in this read */
+    uint32_t idle_messages;      /* of TLS itself, since there was data */
+    struct tls_hello_size hello; /* of the handshake */
+    uint8_t first_len;
+    uint8_t first[8]; /* bytes that came first */
+    bool drained;     /* the socket had no more, in this read */
+    bool starved;     /* OpenSSL wanted bytes and got none */
+    bool more;        /* see tls_session_has_more() */
+    bool impatient;   /* see tls_session_stop_waiting() */
+    bool writes;      /* in tls_session_write() */
+    bool refused;     /* the peer went too far: no more of it */
+    bool ended;       /* close_notify is queued or sent */
+    bool at_end;      /* the peer ended its side of the socket */
+    bool greeted;     /* a ClientHello has come, whole */
 };
 
 /* Does the peer want to send a longer ClientHello than anybody needs? */

@@ -78,6 +78,7 @@ struct conn {
     enum conn_role role;
     enum conn_surface surface;
     enum conn_account account;
+    enum conn_role memory_leg; /* the gauge that its memory is in */
 
     /* Deadlines, monotonic milliseconds; 0: none. */
     uint64_t state_by;   /* the end of this state */
@@ -89,8 +90,7 @@ struct conn {
 
     struct rate rate; /* of what it sends */
     struct outbox out;
-    size_t memory;             /* bytes counted against the relay's budget */
-    enum conn_role memory_leg; /* the gauge that they are in */
+    size_t memory;         /* bytes counted against the relay's budget */
     uint64_t ping_payload; /* of the ping that waits for its pong; 0: none */
 
     /* A request head, or the payload of the frame in progress: want bytes, of
@@ -101,7 +101,7 @@ struct conn {
     size_t skip;            /* bytes of a frame that nobody wants any more */
     struct ws_header frame; /* of the frame in progress */
     uint8_t stash[WS_HEADER_MAX]; /* the start of a frame header */
-    size_t stash_len;
+    uint8_t stash_len;
 
     struct ws_message message;
     uint8_t *fragments; /* payload of a fragmented message so far; owned */

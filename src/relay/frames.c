@@ -244,7 +244,7 @@ static size_t take_frame(struct conn *c, uint8_t *bytes, size_t len)
     if (status == WS_MORE) {
         assert(len < WS_HEADER_MAX);
         memcpy(c->stash, bytes, len);
-        c->stash_len = len;
+        c->stash_len = (uint8_t)len; /* of a frame header */
         return 0;
     }
     if (status != WS_OK) {
