@@ -315,6 +315,8 @@ int main(int argc, char *argv[])
     };
     int status = EXIT_SUCCESS;
 
+    /* A reader of the log that is gone ends no connection. */
+    (void)signal(SIGPIPE, SIG_IGN);
     switch (config_parse(&config, argc, argv, stderr)) {
     case CONFIG_SHOW_HELP:
         config_help(stdout);

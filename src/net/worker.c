@@ -20,6 +20,11 @@ uint64_t worker_clock_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+enum {
+    /* a full round takes a millisecond or so; a beat is missed after 3 s */
+    FULL_ROUNDS_MAX = 64,
+};
+
 static void read_clock(struct worker *w)
 {
     w->now_ns = worker_clock_ns();
@@ -59,6 +64,20 @@ static int find_rest(const struct worker *w)
     return (int)(next_ms - w->now_ms);
 }
 
+/* Who has answered in time is heard before its deadline is looked at, also where
+ * more are ready than a round takes, as after a pause of the whole process.  But
+ * deadlines do not wait for ever. */
+static bool may_act_on_deadlines(struct worker *w, int events)
+{
+    if (timer_wheel_is_due(&w->timers, w->now_ms) &&
+        events == WORKER_EVENTS_MAX && w->full_rounds < FULL_ROUNDS_MAX) {
+        w->full_rounds++;
+        return false;
+    }
+    w->full_rounds = 0;
+    return timer_wheel_is_due(&w->timers, w->now_ms);
+}
+
 /* rest: milliseconds that it may wait. */
 static void run_round(struct worker *w, int rest)
 {
@@ -69,13 +88,14 @@ static void run_round(struct worker *w, int rest)
         watch_dispatch(w->events[i].data.ptr, w->events[i].events);
     if (w->ahead_count > 0)
         stream_read_ahead(w);
-    if (timer_wheel_is_due(&w->timers, w->now_ms))
+    if (may_act_on_deadlines(w, count))
         beat(w);
     watch_reap(w);
 }
 
 void worker_run(struct worker *w)
 {
+    read_clock(w); /* it may have been long since worker_init() */
     while (!w->stopping) {
         watch_tell_changed(w);
         run_round(w, find_rest(w));

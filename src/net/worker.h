@@ -34,6 +34,7 @@ struct worker {
     struct stream *ahead_first; /* those with something to read beside */
     struct stream *ahead_last;  /* their sockets */
     size_t ahead_count;
+    unsigned full_rounds; /* on end, while a deadline is due */
     struct timer_wheel timers;
     uint8_t *scratch; /* WORKER_SCRATCH_LEN bytes, valid within one callback */
     uint64_t now_ns;  /* monotonic; when this round began */

@@ -424,8 +424,11 @@ static void after_read(struct conn *c)
     if (c->stream.tls == NULL || c->state == CONN_DEAD || c->moves_to != NULL)
         return;
     charge(c, stream_received(&c->stream, 0));
-    if (!(stream_wanted(&c->stream) & STREAM_WRITE) && conn_is_behind(c))
+    if (!(stream_wanted(&c->stream) & STREAM_WRITE) && conn_is_behind(c)) {
         conn_mark_dirty(c);
+    } else if (stream_is_flooded(&c->stream)) {
+        conn_update_interest(c); /* it waits for the socket already */
+    }
 }
 
 static void on_ready(struct stream *s, unsigned events)

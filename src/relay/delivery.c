@@ -17,12 +17,15 @@ static bool may_go_now(const struct conn *to)
            outbox_is_empty(&to->out) && stream_unsent(&to->stream) == 0;
 }
 
-/* Count it as written; it never was in the queue, so nothing was charged. */
+/* Count it as written; it never was in the queue, so nothing was charged.  With
+ * TLS a part of its last record may wait: for the flush, with its clock. */
 static enum delivery_end count_sent(const struct delivery *d, size_t len)
 {
     struct conn *to = d->to;
 
     outbox_cancel(&to->out);
+    if (stream_unsent(&to->stream) > 0)
+        conn_mark_dirty(to);
     conn_count_sent(to, len);
     session_frame_sent(to, (uint32_t)d->payload.len,
         worker_round_ns(&to->shard->worker), worker_clock_ns());

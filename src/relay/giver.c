@@ -285,7 +285,7 @@ static void on_exhausted(struct listener *l, int error)
 
     (void)error;
     count(g, METRIC_DESCRIPTORS_EXHAUSTED);
-    if (l->reserve >= 0)
+    if (l->reserve >= 0 && !l->rests)
         return;
     listener_rest(l);
     timer_set(&w->timers, &g->rested, worker_now_ms(w) + TIMER_TICK_MS);

@@ -283,7 +283,8 @@ bool handshake_resume(struct shard *shard)
     for (unsigned n = 0; n < LIMIT_RESUMED && c != NULL; n++) {
         stop_awaiting(c);
         go_on(c);
-        conn_mark_dirty(c);
+        if (c->moves_to == NULL)
+            conn_mark_dirty(c);
         c = find_awaiting(shard);
     }
     conn_flush_dirty(shard);

@@ -173,7 +173,8 @@ static bool grow_bytes(struct outbox *o, size_t len)
 
 uint8_t *outbox_reserve(struct outbox *o, size_t len)
 {
-    if (o->cap == 0 && o->pool != NULL && o->pool->free != NULL) {
+    if (o->cap == 0 && o->items == NULL && o->pool != NULL &&
+        o->pool->free != NULL) {
         borrow(o);
         if (len <= o->cap)
             return o->bytes;
@@ -250,12 +251,24 @@ bool outbox_next_done(struct outbox *o, struct outbox_item *ret)
     return true;
 }
 
+/* Give back most of what a queue took that is nearly empty again, but not
+ * quite: it is memory that is counted nowhere. */
+static void give_slack_back(struct outbox *o)
+{
+    size_t len = o->tail - o->head;
+
+    if (o->item_count > 0 && o->cap / 4 > len + BYTES_MIN)
+        IGNORE(!own_bytes(o, 2 * len), "the room as it was will do");
+}
+
 void outbox_settle(struct outbox *o)
 {
     size_t cap = ITEMS_MIN;
 
-    if (o->room == NULL)
+    if (o->room == NULL) {
+        give_slack_back(o);
         return;
+    }
     assert(o->item_count > 0);
     while (cap < o->item_count)
         cap *= 2;

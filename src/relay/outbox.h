@@ -109,8 +109,9 @@ NONNULL void outbox_sent(struct outbox *o, size_t len);
 MUST_CHECK NONNULL bool outbox_next_done(
     struct outbox *o, struct outbox_item *ret);
 
-/* What is left will wait: give a lent room back, for memory of its own.
- * Without memory it stays where it is. */
+/* What is left will wait: give a lent room back, for memory of its own, or
+ * what of that is far more than it takes.  Without memory it stays where it
+ * is. */
 NONNULL void outbox_settle(struct outbox *o);
 
 /* Drop every item behind the HTTP response of which no byte is sent. */

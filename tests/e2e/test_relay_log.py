@@ -2,10 +2,12 @@
 checklist past its text."""
 import datetime
 import json
+import os
 import pathlib
 import re
+import subprocess
 
-from conftest import RawPeer, free_port, parse_line, run_relay
+from conftest import PATIENCE, RawPeer, Relay, free_port, parse_line, run_relay
 from rules import Attempt, closing, series, serving, until, upgraded
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -166,3 +168,24 @@ def test_the_text_format_says_it_too():
             relay.wait_event(UNKNOWN[1], 300)
             assert relay.happened(UNKNOWN[1]) == 300
             assert len(relay.events(UNKNOWN[1])) < 50
+
+
+def test_a_reader_of_the_log_that_is_gone_ends_nothing():
+    """A pipe without a reader raises SIGPIPE, pipe(7)."""
+    relay = Relay(tls=False)
+    reader, writer = os.pipe()
+    process = subprocess.Popen(relay.command(), env=relay.env, stderr=writer)
+    os.close(writer)
+    try:
+        relay.process = process
+        relay.wait_until(relay._answers)
+        os.close(reader)
+        with closing([upgraded(relay), upgraded(relay, "/v1/client")]) as (b, p):
+            for text in (b'"one"', b'"two"'):
+                p.send(1, text)
+                assert text in b.recv()[1]
+        assert relay._answers() and process.poll() is None
+        process.terminate()
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
