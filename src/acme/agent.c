@@ -40,49 +40,47 @@ static struct store_query query_of(const struct agent *a, enum store_kind kind)
         .domain = a->config.domain, .kind = kind, .now_s = clock_unix_s()};
 }
 
+/* A valid certificate of the directory; false: there is none, which is a
+ * failure if what is there cannot be used. */
+static bool read_directory(struct agent *a, enum store_kind kind,
+    struct pem *ret_text, struct certificate *ret)
+{
+    struct store_query query = query_of(a, kind);
+    struct failure failure;
+
+    switch (store_load(a->config.directory, &query, ret_text, ret, &failure)) {
+    case STORE_OK:
+        return true;
+    case STORE_UNUSABLE:
+        agent_send_failure(a, &failure);
+        return false;
+    case STORE_ABSENT:
+    case STORE_EXPIRED:
+        return false;
+    }
+    return false;
+}
+
 /* What the directory has. */
 static void load(struct agent *a)
 {
-    struct store_query query = query_of(a, STORE_ECDSA);
     OWNED_PEM text = {.text = NULL};
     struct certificate certificate;
-    struct failure failure;
 
-    switch (store_load(
-        a->config.directory, &query, &text, &certificate, &failure)) {
-    case STORE_OK:
-        take_certificate(a, &text, &certificate);
-        agent_send_certificate(a, &a->certificate, AGENT_CACHED);
+    if (!read_directory(a, STORE_ECDSA, &text, &certificate))
         return;
-    case STORE_UNUSABLE:
-        agent_send_failure(a, &failure);
-        return;
-    case STORE_ABSENT:
-    case STORE_EXPIRED:
-        return;
-    }
+    take_certificate(a, &text, &certificate);
+    agent_send_certificate(a, &a->certificate, AGENT_CACHED);
 }
 
 /* The other one that it may have, which is handed on and never ordered. */
 static void load_rsa(struct agent *a)
 {
-    struct store_query query = query_of(a, STORE_RSA);
     OWNED_PEM text = {.text = NULL};
     struct certificate certificate;
-    struct failure failure;
 
-    switch (store_load(
-        a->config.directory, &query, &text, &certificate, &failure)) {
-    case STORE_OK:
+    if (read_directory(a, STORE_RSA, &text, &certificate))
         agent_send_certificate(a, &certificate, AGENT_CACHED_RSA);
-        return;
-    case STORE_UNUSABLE:
-        agent_send_failure(a, &failure);
-        return;
-    case STORE_ABSENT:
-    case STORE_EXPIRED:
-        return;
-    }
 }
 
 static void note_failure(struct agent *a, const struct failure *failure)
